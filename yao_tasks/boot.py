@@ -1,0 +1,184 @@
+"""What this process has of yao_tasks: the definitions it read, its engines, its clock, its ids.
+
+`ready()` only has the files read. An engine comes when its task is first used, threads with the first job.
+After a fork everything is new: a pid that differs says so, since not every server runs Python's fork hooks.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.core.exceptions import ImproperlyConfigured
+
+from yao_tasks import conf, connections, handlers, leaving, loading
+from yao_tasks.core.announcer import Events
+from yao_tasks.core.clock import Clock
+from yao_tasks.core.current import set_current
+from yao_tasks.core.definitions import Definition
+from yao_tasks.core.errors import TaskNotFound
+from yao_tasks.core.ids import Ids
+from yao_tasks.core.log import logger
+from yao_tasks.engines.base import Callables, Engine, Home
+from yao_tasks.engines.embedded import EmbeddedEngine
+from yao_tasks.engines.inline import InlineEngine
+
+Build = Callable[[Definition, Callables, Home], Engine]
+
+
+class House:
+    """The tasks of one process. A fork, a test and a change of settings get a new one."""
+
+    def __init__(self, build: Build | None = None) -> None:
+        settings = conf.current()
+        self.pid = os.getpid()
+        self.build = build
+        self.engines: dict[str, Engine] = {}
+        self.home = Home(
+            clock=Clock(),
+            ids=Ids(settings.state_dir),
+            retention=settings.retention,
+            retention_max=settings.retention_max,
+            tidy=connections.tidy,
+            opening=self._opening,
+        )
+
+    def open(self, task: str) -> Engine:
+        """The task's engine, made if need be. TaskNotFound, ImproperlyConfigured."""
+        definition = definition_of(task)
+        build = self.build or ENGINES[definition.engine or conf.current().engine]
+        # No lock around the imports: one that another thread imports may want a task itself. Two engines may
+        # be built then; the first stays, and the other has started nothing.
+        return self.engines.setdefault(task, build(definition, callables_of(definition), self.home))
+
+    def close(self, seconds: float) -> list[int]:
+        """Close all pools within that time. Answers the ids of the jobs that were lost."""
+        return leaving.close(list(self.engines.values()), seconds)
+
+    def _opening(self) -> None:
+        leaving.at_exit(leave)
+        self.home.clock.start()
+
+
+ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
+
+_loaded: loading.Loaded | None = None
+_house: House | None = None
+# Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
+_serving = False
+
+
+def engine(task: str) -> Engine:
+    """The engine of a task in this process. Raises TaskNotFound, ImproperlyConfigured."""
+    house = _house
+    if house is None or house.pid != os.getpid():
+        house = renew()
+    try:
+        return house.engines[task]
+    except KeyError:
+        return house.open(task)
+
+
+def loaded() -> loading.Loaded:
+    """What the definition files say; read once. Raises nothing for their faults."""
+    global _loaded
+    if _loaded is None:
+        _loaded = loading.load()
+    return _loaded
+
+
+def definition_of(task: str) -> Definition:
+    """The definition of a task. TaskNotFound; ImproperlyConfigured with all that is wrong with its file."""
+    read = loaded()
+    definition = read.definitions.get(task)
+    if definition is not None:
+        return definition
+    faults = [f"{fault.text} {fault.hint}" for fault in read.faults if fault.task == task]
+    if faults:
+        raise ImproperlyConfigured(" ".join(faults))
+    near = difflib.get_close_matches(task, list(read.definitions), n=1)
+    hint = f'Did you mean "{near[0]}"?' if near else "Tasks are the files in tasks/; `manage.py tasks list` lists them."
+    raise TaskNotFound(f'No task is named "{task}". {hint}')
+
+
+def callables_of(definition: Definition) -> Callables:
+    """Import what a definition names. ImproperlyConfigured where that fails."""
+    try:
+        names = definition.event
+        return Callables(
+            handler=handlers.resolve(definition.process),
+            next_id=names.next and handlers.resolve(names.next),
+            events=Events(
+                **{
+                    event: handlers.resolve(name)
+                    for event in ("add", "success", "error", "progress")
+                    if (name := getattr(names, event))
+                }
+            ),
+        )
+    except handlers.HandlerError as error:
+        raise ImproperlyConfigured(f"{definition.path}: {error}") from error
+
+
+def renew(build: Build | None = None) -> House:
+    """Begin anew: fresh pools, without a look at the old ones, whose locks may be held by threads that are gone."""
+    global _house
+    _house = House(build)
+    return _house
+
+
+def after_fork() -> None:
+    """In a forked child: the parent's jobs are the parent's. Called by Python; the pid check does without it."""
+    global _house, _serving
+    _house = None
+    _serving = False
+    set_current(None)
+
+
+def reset() -> None:
+    """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
+    global _house, _loaded
+    house, _house, _loaded = _house, None, None
+    if house is not None and house.pid == os.getpid():
+        house.close(0)
+
+
+@contextmanager
+def engines_by(build: Build) -> Iterator[None]:
+    """Have all tasks of this process built that way meanwhile. For tests."""
+    global _house
+    before = _house
+    renew(build)
+    try:
+        yield
+    finally:
+        _house = before
+
+
+def serve() -> None:
+    """This process serves: at its end it closes its pools soon, instead of waiting for their jobs."""
+    global _serving
+    if not _serving:
+        _serving = True
+        for fault in loaded().faults:
+            logger.error("%s %s", fault.text, fault.hint)
+
+
+def processes() -> list[int]:
+    """The pids of the live processes of this site on this machine that have added jobs."""
+    house = _house
+    return (house if house is not None and house.pid == os.getpid() else renew()).home.ids.processes()
+
+
+def leave() -> None:
+    """At the end of the process: a server closes its pools soon, any other waits for its jobs."""
+    house = _house
+    if house is None or house.pid != os.getpid():
+        return
+    engines = list(house.engines.values())
+    if not _serving:
+        leaving.wait(engines)
+    leaving.close(engines, conf.current().drain_timeout if _serving else 0)
+
+
+os.register_at_fork(after_in_child=after_fork)

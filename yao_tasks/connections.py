@@ -1,0 +1,50 @@
+"""Database connections in threads of ours: closed as after a request, never left in a transaction."""
+
+import logging
+import threading
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger("yao_tasks")
+
+
+class _Here(threading.local):
+    opened = False
+
+
+_here = _Here()
+
+
+def note(**_: Any) -> None:
+    """Receiver of `connection_created`: this thread has opened a connection."""
+    _here.opened = True
+
+
+def tidy(task: str) -> None:
+    """After a run: do for this thread's connections what Django does after a request. One read if it has none."""
+    if _here.opened:
+        _here.opened = False
+        for connection in connections.all(initialized_only=True):
+            _tidy(connection, task)
+
+
+def _tidy(connection: BaseDatabaseWrapper, task: str) -> None:
+    if connection.connection is None:
+        return
+    if connection.in_atomic_block or not connection.get_autocommit() or connection.needs_rollback:
+        logger.warning(
+            '%s: a job left the database connection "%s" in a transaction, which is rolled back. '
+            "Leave each atomic block that a handler enters.",
+            task,
+            connection.alias,
+            extra={"task": task, "job": None, "attempt": None},
+        )
+        connection.close()
+        # A new wrapper, since this one still believes to be inside the block.
+        del connections[connection.alias]
+        return
+    connection.close_if_unusable_or_obsolete()
+    if connection.connection is not None:
+        _here.opened = True

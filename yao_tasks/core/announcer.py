@@ -1,0 +1,152 @@
+"""Tells a pool's events what happened: after the change, under no lock, and whatever they do, nothing changes.
+
+Ends that a worker made are told in its thread. Those that nobody made (deadline, cancel, loss) are told by a
+thread of the pool's own, started when first needed: a cancel comes from a request, perhaps in a transaction,
+and the clock must never wait for foreign code.
+"""
+
+import math
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from yao_tasks.core import log
+from yao_tasks.core.current import CurrentJob, set_current
+from yao_tasks.core.errors import JobNotFound
+from yao_tasks.core.failures import exception_for
+from yao_tasks.core.jobs import Job, Progress
+from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.watch import Watch
+
+# A message is a line beside a progress bar.
+MESSAGE_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """The callables that a definition names under `event`, imported; None where it names none."""
+
+    add: Callable[..., Any] | None = None
+    success: Callable[..., Any] | None = None
+    error: Callable[..., Any] | None = None
+    progress: Callable[..., Any] | None = None
+
+
+class Announcer:
+    """A pool's events. Any thread may call any method; events run in the caller's, but for `announce`."""
+
+    def __init__(self, life: Lifecycle, watch: Watch, events: Events, *, tidy: Callable[[str], None]) -> None:
+        self.life = life
+        self.watch = watch
+        self.events = events
+        self.timeout = watch.timeout
+        self.tidy = tidy
+        self.failed_events = 0
+        self._ends: SimpleQueue[Job | None] = SimpleQueue()
+        # Guards the start and the stop of the thread, and the count of failed events.
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def added(self, job: Job) -> None:
+        """Tell `event.add`."""
+        if self.events.add is not None:
+            self._call("add", self.events.add, job)
+
+    def succeeded(self, job: Job) -> None:
+        """Tell `event.success`."""
+        if self.events.success is not None:
+            self._call("success", self.events.success, job, job.result)
+
+    def failed(self, job: Job, exception: BaseException) -> None:
+        """Write the log's line, and tell `event.error`."""
+        log.ended(self.life.task, job, exception)
+        if self.events.error is not None:
+            self._call("error", self.events.error, job, exception)
+
+    def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
+        """Store a job's progress and tell `event.progress`, as `CurrentJob.progress` says."""
+        progress = checked(current, total, message)
+        if not self.life.report(job, attempt, progress):
+            raise JobNotFound(f'Job {job.id} of "{self.life.task}" has ended: its progress stays as it was.')
+        if self.events.progress is not None:
+            self._call("progress", self.events.progress, job, *progress)
+
+    def announce(self, job: Job) -> None:
+        """Have an end that no worker made told by the pool's own thread."""
+        self._ends.put(job)
+        with self._guard:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name=f"yao_tasks-{self.life.task}-announcer", daemon=True
+                )
+                try:
+                    self._thread.start()
+                except RuntimeError:  # the process is about to end: who closes the pool calls `finish`
+                    self._thread = None
+
+    def finish(self, seconds: float) -> bool:
+        """Tell what is left and end the thread; False if that took longer. For the one who closes the pool."""
+        with self._guard:
+            thread, self._thread = self._thread, None
+        if thread is None:
+            self._tell_rest()
+            return True
+        self._ends.put(None)
+        thread.join(max(0.0, seconds))
+        return not thread.is_alive()
+
+    def _run(self) -> None:
+        while (job := self._ends.get()) is not None:
+            self.tell(job)
+            # Keep nothing alive while waiting for the next.
+            job = None
+
+    def _tell_rest(self) -> None:
+        while True:
+            try:
+                job = self._ends.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                self.tell(job)
+
+    def tell(self, job: Job) -> None:
+        """Tell an end that no worker made, in the calling thread."""
+        error = job.error
+        assert error is not None
+        self.failed(job, exception_for(error))
+        self.tidy(self.life.task)
+
+    def _call(self, event: str, handler: Callable[..., Any], job: Job, *args: Any) -> None:
+        current = CurrentJob(job, job.attempt, self)
+        with self.watch.calls(event, job):
+            try:
+                Context().run(enter, current, handler, job.id, *args)
+            except BaseException as exception:  # noqa: BLE001 - a SystemExit in an event must cost no worker
+                with self._guard:
+                    self.failed_events += 1
+                log.event_failed(self.life.task, job, event, exception)
+
+
+def enter(current: CurrentJob, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a handler or an event. The first thing that runs in its fresh context."""
+    set_current(current)
+    return handler(*args, **kwargs)
+
+
+def checked(current: float, total: float, message: str) -> Progress:
+    """A progress report as it is kept. TypeError, ValueError where `current` or `total` is no number to draw."""
+    for name, value in (("current", current), ("total", total)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"Progress: {name} is {value!r}. Give a number.")
+        if not math.isfinite(value):
+            raise ValueError(f"Progress: {name} is {value}. Give a finite number.")
+    # Plain values: what is stored under the pool's lock must have no code of its own. A slice is a plain str.
+    return (_plain(current), _plain(total), str.__getitem__(str(message), slice(MESSAGE_LIMIT)))
+
+
+def _plain(value: float) -> float:
+    return int(value) if isinstance(value, int) else float(value)

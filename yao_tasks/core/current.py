@@ -1,0 +1,78 @@
+"""`current_job()`: what a handler or an event knows of the job that it works for."""
+
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Protocol
+
+from yao_tasks.core.jobs import FAILED, RETRYING, Job
+from yao_tasks.core.lifecycle import Lifecycle
+
+_current: ContextVar["CurrentJob | None"] = ContextVar("yao_tasks_current_job", default=None)
+
+
+class Reporter(Protocol):
+    """Where a run's reports go: its pool's announcer."""
+
+    life: Lifecycle
+    timeout: float
+
+    def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
+        """Store and tell a job's progress."""
+
+
+class CurrentJob:
+    """One run of a job, seen from inside. For the thread that runs it, and those it passes it on to."""
+
+    __slots__ = ("_job", "_reporter", "attempt")
+
+    def __init__(self, job: Job, attempt: int, reporter: Reporter) -> None:
+        self._job = job
+        self._reporter = reporter
+        self.attempt = attempt
+        """Which run this is, from 1; in `event.add` 0."""
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        return self._job.id
+
+    @property
+    def task(self) -> str:
+        """The task's id."""
+        return self._reporter.life.task
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When this run times out: aware, in UTC. None outside a run (in `event.add`)."""
+        job, started = self._job, self._job.started
+        if started is None:
+            return None
+        at = job.added_at + (started - job.added) + self._reporter.timeout
+        return datetime.fromtimestamp(at, UTC)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this run was settled from outside (deadline, cancel): nobody will look at its result."""
+        job, error = self._job, self._job.error
+        if job.status == FAILED and error is not None:
+            return error.kind != "raised"
+        return job.status == RETRYING or job.attempt != self.attempt
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the pool is being closed: a long handler should come to an end."""
+        return self._reporter.life.closing
+
+    def progress(self, current: float, total: float = 0, message: str = "") -> None:
+        """Report how far this run is. Raises JobNotFound once the run is settled; ValueError, TypeError for no numbers."""
+        self._reporter.report(self._job, self.attempt, current, total, message)
+
+
+def current_job() -> CurrentJob | None:
+    """The job that this code works for; None outside handlers and events."""
+    return _current.get()
+
+
+def set_current(job: CurrentJob | None) -> None:
+    """Called where a run's or an event's fresh context begins."""
+    _current.set(job)

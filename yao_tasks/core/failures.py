@@ -1,0 +1,53 @@
+"""Failures as text, and the exceptions that stand for ends which nobody raised."""
+
+import traceback
+
+from yao_tasks.core.errors import JobCancelled, JobLost, JobTimeout
+from yao_tasks.core.jobs import JobError
+from yao_tasks.core.log import safe_text
+
+# Enough for a deep stack with its causes; a recursion error's would be megabytes.
+TRACEBACK_LIMIT = 64 * 1024
+MESSAGE_LIMIT = 4 * 1024
+FRAMES = 50
+
+_CLASSES: dict[str, type[Exception]] = {"timeout": JobTimeout, "cancelled": JobCancelled, "lost": JobLost}
+
+
+def describe(exception: BaseException) -> JobError:
+    """What is kept of an exception that a handler raised."""
+    message = safe_text(exception)[:MESSAGE_LIMIT]
+    return JobError(
+        kind="raised",
+        type=name_of(type(exception)),
+        message=message or name_of(type(exception)),
+        traceback=_traceback(exception),
+    )
+
+
+def ended_by(kind: str, message: str) -> JobError:
+    """What is kept of an end that nobody raised: `timeout`, `cancelled` or `lost`."""
+    return JobError(kind=kind, type=name_of(_CLASSES[kind]), message=message, traceback="")
+
+
+def exception_for(error: JobError) -> Exception:
+    """The exception that `event.error` is given for such an end."""
+    return _CLASSES[error.kind](error.message)
+
+
+def name_of(cls: type) -> str:
+    """A class's dotted name; that of a built-in one alone."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _traceback(exception: BaseException) -> str:
+    try:
+        # From the handler on: the frames above it are ours.
+        inner = exception.__traceback__ and exception.__traceback__.tb_next
+        lines = traceback.TracebackException(
+            type(exception), exception, inner, limit=-FRAMES, capture_locals=False, compact=True
+        ).format()
+        text = "".join(lines)
+    except BaseException as failure:  # noqa: BLE001 - foreign __str__, memory, recursion
+        return f"(the traceback can't be shown: {type(failure).__name__})"
+    return text if len(text) <= TRACEBACK_LIMIT else "…\n" + text[-TRACEBACK_LIMIT:]

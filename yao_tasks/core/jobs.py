@@ -1,0 +1,177 @@
+"""A job as it lives in memory (`Job`), and the picture of it that callers get (`JobInfo`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from threading import Event, Lock
+from typing import Any
+
+# The moments of a job's life, in order. Those who ask are told one of four names (PUBLIC):
+# everything before RUNNING is WAITING.
+HELD = 0  # added in a transaction that hasn't been committed
+ADDING = 1  # `event.add` is under way
+RETRYING = 2  # between two runs
+READY = 3  # a worker may take it
+RUNNING = 4
+SUCCEEDED = 5
+FAILED = 6
+DROPPED = 7  # its transaction was rolled back: it never was
+
+WAITING_NAME, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME = "WAITING", "RUNNING", "SUCCESS", "FAILURE"
+PUBLIC = (*(WAITING_NAME,) * 4, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME, WAITING_NAME)
+CODES = {WAITING_NAME: 1, RUNNING_NAME: 2, SUCCESS_NAME: 3, FAILURE_NAME: 4}
+
+Progress = tuple[float, float, str]
+NO_PROGRESS: Progress = (0, 0, "")
+Waiters = dict[int, Event]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError:
+    """Why a job failed, as text: exception objects would keep whole call stacks alive."""
+
+    kind: str
+    """`raised`, `timeout`, `cancelled` or `lost`."""
+    type: str
+    """The exception's name, with its module unless it is a built-in one."""
+    message: str
+    traceback: str
+    """Empty where nothing was raised in a handler."""
+
+
+class Job:
+    """One call. Written by `lifecycle.py` alone, under its pool's lock; mutable, because it is on the hot path.
+
+    Moments are seconds of the monotonic clock; `added_at` (seconds since 1970) says when the first of them was.
+    """
+
+    __slots__ = (
+        "added",
+        "added_at",
+        "args",
+        "attempt",
+        "due",
+        "ended",
+        "error",
+        "holder",
+        "id",
+        "kwargs",
+        "progress",
+        "result",
+        "started",
+        "status",
+        "waiters",
+        "worker",
+    )
+
+    def __init__(
+        self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], status: int, added: float, added_at: float
+    ) -> None:
+        self.id = job_id
+        self.args = args
+        self.kwargs = kwargs
+        self.status = status
+        self.added = added
+        self.added_at = added_at
+        self.attempt = 0
+        self.progress = NO_PROGRESS
+        self.result: Any = None
+        self.error: JobError | None = None
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.due: float | None = None
+        self.worker: str | None = None
+        self.waiters: Waiters | None = None
+        # The thread whose open transaction, or whose `event.add`, holds the job back.
+        self.holder: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInfo:
+    """A frozen picture of a job at one moment."""
+
+    id: int
+    status: str
+    """`"WAITING"`, `"RUNNING"`, `"SUCCESS"` or `"FAILURE"`."""
+    current: float
+    total: float
+    message: str
+    response: Any
+    """The result; for a failure the error's text; None before the end."""
+    error: JobError | None
+    """Only for a FAILURE."""
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    attempt: int
+    """The current or last run, counted from 1; 0 before the first."""
+    added_at: datetime
+    started_at: datetime | None
+    """The start of the current or last run. All moments are aware, in UTC."""
+    ended_at: datetime | None
+    due_at: datetime | None
+    """When the next run may start, for a job between two runs."""
+    worker: str | None
+    """The name of the worker that runs it, or ran it last."""
+
+    @property
+    def status_code(self) -> int:
+        """1 WAITING, 2 RUNNING, 3 SUCCESS, 4 FAILURE."""
+        return CODES[self.status]
+
+    @property
+    def percent(self) -> int:
+        """0 to 100, rounded down; 0 without a total, 100 at SUCCESS."""
+        if self.status == SUCCESS_NAME:
+            return 100
+        if not self.total > 0:
+            return 0
+        return int(max(0, min(100, 100 * self.current / self.total)))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self.status in (SUCCESS_NAME, FAILURE_NAME)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, with `percent` and `status_code`; moments stay datetimes, the error is a dict or None."""
+        picture = {field.name: getattr(self, field.name) for field in fields(self)}
+        error = self.error
+        picture["error"] = error and {field.name: getattr(error, field.name) for field in fields(error)}
+        return {**picture, "percent": self.percent, "status_code": self.status_code}
+
+
+def draw(job: Job, lock: Lock) -> JobInfo:
+    """Draw a picture of the job, whose pool's lock is given. Any thread may ask."""
+    # One section for all that changes: nobody sees a status with the fields of another moment.
+    with lock:
+        status = job.status
+        attempt = job.attempt
+        progress = job.progress
+        result = job.result
+        error = job.error
+        started = job.started
+        ended = job.ended
+        due = job.due
+        worker = job.worker
+    return JobInfo(
+        id=job.id,
+        status=PUBLIC[status],
+        current=progress[0],
+        total=progress[1],
+        message=progress[2],
+        response=error.message if error else result,
+        error=error,
+        args=job.args,
+        kwargs=dict(job.kwargs),
+        attempt=attempt,
+        added_at=_moment(job, job.added),
+        started_at=started and _moment(job, started),
+        ended_at=ended and _moment(job, ended),
+        due_at=due and _moment(job, due),
+        worker=worker,
+    )
+
+
+def _moment(job: Job, at: float) -> datetime:
+    # Measured from the job's own first moment: a wall clock that jumps later changes no duration.
+    return datetime.fromtimestamp(job.added_at + (at - job.added), UTC)

@@ -1,0 +1,90 @@
+"""The log `yao_tasks`: a line for each thing that a person may want to know of a job. Arguments never."""
+
+import logging
+import re
+
+from yao_tasks.core.jobs import Job, JobError
+
+logger = logging.getLogger("yao_tasks")
+
+# C0 and C1 controls, line and paragraph separators: a text from a task can't forge a log line or steer a terminal.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def escape(text: str) -> str:
+    """The text with its control characters written out, as `\\n` or `\\x1b`."""
+    return _CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def ended(task: str, job: Job, exception: BaseException) -> None:
+    """A job's final failure: one ERROR with `exc_info`, so that mail_admins and error trackers see it.
+
+    A cancel is somebody's wish, no fault: INFO. What a closed pool lost is one line (`lost`), not one a job.
+    """
+    error = job.error
+    assert error is not None
+    if error.kind == "cancelled":
+        _write(logging.INFO, task, job, "job %s was cancelled.", job.id)
+    elif error.kind != "lost":
+        text = "job %s failed in run %s (%s): %s"
+        values = (job.id, job.attempt, error.kind, escape(error.message))
+        _write(logging.ERROR, task, job, text, *values, exception=exception)
+
+
+def lost(task: str, ids: list[int]) -> None:
+    """What was left when a pool was closed, by id."""
+    text = "%s: the pool was closed before %s of its jobs could end; they are lost: %s"
+    logger.error(text, task, len(ids), ", ".join(map(str, ids)), extra={"task": task, "job": None, "attempt": None})
+
+
+def retrying(task: str, job: Job, attempt: int, error: JobError, seconds: float) -> None:
+    """A run failed, and another will follow."""
+    text = "run %s of job %s failed and is tried again in %g s: %s"
+    _write(logging.WARNING, task, job, text, attempt, job.id, seconds, escape(error.message))
+
+
+def late(task: str, job: Job, attempt: int) -> None:
+    """A run came back after somebody else had settled it."""
+    text = "run %s of job %s came back after it had ended; what it brought is dropped."
+    _write(logging.INFO, task, job, text, attempt, job.id)
+
+
+def event_failed(task: str, job: Job, event: str, exception: BaseException) -> None:
+    """An event raised: that changes nothing for its job."""
+    told = escape(f"{type(exception).__name__}: {safe_text(exception)}")
+    _write(logging.ERROR, task, job, "event.%s of job %s raised %s", event, job.id, told, exception=exception)
+
+
+def event_slow(task: str, job: Job, event: str, seconds: float) -> None:
+    """An event keeps its thread from work."""
+    text = "event.%s of job %s has been running for %.0f s; until it returns, its thread does nothing else."
+    _write(logging.WARNING, task, job, text, event, job.id, seconds)
+
+
+def callback_lost(task: str, job: Job) -> None:
+    """A transaction was committed, but the callback that should have started the job was thrown away."""
+    text = (
+        "job %s never was: its transaction was committed, but an earlier on_commit callback raised, and Django "
+        "threw away those after it. Register that callback with robust=True, or make the task durable."
+    )
+    _write(logging.ERROR, task, job, text, job.id)
+
+
+def _write(
+    level: int, task: str, job: Job, text: str, *values: object, exception: BaseException | None = None
+) -> None:
+    if not logger.isEnabledFor(level):
+        return
+    extra = {"task": task, "job": job.id, "attempt": job.attempt}
+    try:
+        logger.log(level, "%s: " + text, task, *values, exc_info=exception, extra=extra)
+    except BaseException:  # noqa: BLE001, S110 - a log handler is foreign code: it must cost no job and no worker
+        pass
+
+
+def safe_text(exception: BaseException) -> str:
+    """What an exception says of itself, whatever its `__str__` does."""
+    try:
+        return str(exception)
+    except BaseException:  # noqa: BLE001 - foreign code
+        return "(no text: its __str__ raised)"

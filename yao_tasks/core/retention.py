@@ -1,0 +1,75 @@
+"""What a pool remembers: its live jobs, and for a while those that have ended.
+
+Ended jobs are two queues, successes and failures, first in first out, by age and number.
+"""
+
+from collections import deque
+from threading import Lock
+
+from yao_tasks.core.jobs import SUCCEEDED, Job
+from yao_tasks.core.lifecycle import Lifecycle
+
+# A failure can still be looked at the day after.
+FAILURE_SECONDS = 86_400.0
+# Age is looked at this often at most: it costs a look at two queues.
+PAUSE = 1.0
+
+
+class Retention:
+    """Trims `Lifecycle.ended`. Any thread may call any method."""
+
+    def __init__(self, life: Lifecycle, *, seconds: float, most: int) -> None:
+        self.life = life
+        self.success_seconds = seconds
+        self.failure_seconds = FAILURE_SECONDS if seconds else 0.0
+        self.most = most
+        self.successes: deque[Job] = deque()
+        self.failures: deque[Job] = deque()
+        self.next_look = 0.0
+        # Guards the trimming: one thread at a time, and nobody waits for it.
+        self.trimming = Lock()
+
+    def find(self, job_id: int, now: float) -> Job | None:
+        """A job that lives or is remembered, else None. `now`: monotonic seconds."""
+        life = self.life
+        job = None
+        with life.lock:
+            if job_id in life.jobs:
+                job = life.jobs[job_id]
+            elif job_id in life.ended:
+                job = life.ended[job_id]
+        return None if job is None or self.is_over(job, now) else job
+
+    def keep(self, job: Job, now: float) -> None:
+        """Remember a job that has just ended; forget what is too old or too much. `now`: monotonic seconds."""
+        if not self.life.keeps_ended:
+            return
+        queue = self.successes if job.status == SUCCEEDED else self.failures
+        queue.append(job)
+        if len(queue) > self.most or now >= self.next_look:
+            self.trim(now)
+
+    def trim(self, now: float) -> None:
+        """Forget what is too old or too much."""
+        if not self.trimming.acquire(blocking=False):
+            return
+        try:
+            self.next_look = now + PAUSE
+            for queue in (self.successes, self.failures):
+                while queue and (len(queue) > self.most or self.is_over(queue[0], now)):
+                    self._forget(queue.popleft())
+        finally:
+            self.trimming.release()
+
+    def is_over(self, job: Job, now: float) -> bool:
+        """Whether an ended job's time is over."""
+        if job.ended is None:
+            return False
+        return now - job.ended >= (self.success_seconds if job.status == SUCCEEDED else self.failure_seconds)
+
+    def _forget(self, job: Job) -> None:
+        life, job_id = self.life, job.id
+        with life.lock:
+            # Only if the id still names this job: it may have been given to a later one.
+            if job_id in life.ended and life.ended[job_id] is job:
+                del life.ended[job_id]

@@ -1,0 +1,56 @@
+"""Jobs that wait for a commit.
+
+Django calls an `on_commit` callback after the commit, or drops it: at a rollback, and when an earlier
+callback raised. A dropped one is noticed by its finalizer, which may run anywhere, even inside a lock: it
+only puts the job into a `SimpleQueue`, whose `put` is reentrant by contract.
+"""
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from yao_tasks.core.jobs import Job
+
+Dropped = SimpleQueue[tuple[Job, bool]]
+"""Jobs whose callback was dropped, and whether the transaction was committed all the same."""
+
+
+def open_block(database: str | None) -> BaseDatabaseWrapper | None:
+    """The calling thread's connection to the database, if it is in an `atomic` block; else None."""
+    connection = transaction.get_connection(database or DEFAULT_DB_ALIAS)
+    return connection if connection.in_atomic_block else None
+
+
+def hold(job: Job, connection: BaseDatabaseWrapper, committed: Callable[[Job], None], dropped: Dropped) -> None:
+    """Have `committed(job)` called in this thread after the commit, or the job put into `dropped`."""
+    connection.on_commit(_Commit(job, connection, committed, dropped), robust=True)
+
+
+def is_mine(job: Job) -> bool:
+    """Whether the job is held by a transaction, or an `event.add`, of the calling thread."""
+    return job.holder == threading.get_ident()
+
+
+class _Commit:
+    def __init__(
+        self, job: Job, connection: BaseDatabaseWrapper, committed: Callable[[Job], None], dropped: Dropped
+    ) -> None:
+        self.job = job
+        self.connection = connection
+        self.committed = committed
+        self.dropped = dropped
+        self.called = False
+        # Django names a callback that raised by this.
+        self.__qualname__ = "yao_tasks: start the job"
+
+    def __call__(self) -> None:
+        self.called = True
+        self.committed(self.job)
+
+    def __del__(self) -> None:
+        if not self.called:
+            # Django drops callbacks while it rolls back, before it switches autocommit on again.
+            self.dropped.put((self.job, self.connection.autocommit))
