@@ -4,7 +4,6 @@
 After a fork everything is new: a pid that differs says so, since not every server runs Python's fork hooks.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from yao_tasks.core.current import set_current
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.ids import Ids
+from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
 from yao_tasks.engines.base import Callables, Engine, Home
 from yao_tasks.engines.embedded import EmbeddedEngine
@@ -96,9 +96,7 @@ def definition_of(task: str) -> Definition:
     faults = [f"{fault.text} {fault.hint}" for fault in read.faults if fault.task == task]
     if faults:
         raise ImproperlyConfigured(" ".join(faults))
-    near = difflib.get_close_matches(task, list(read.definitions), n=1)
-    hint = f'Did you mean "{near[0]}"?' if near else "Tasks are the files in tasks/; `manage.py tasks list` lists them."
-    raise TaskNotFound(f'No task is named "{task}". {hint}')
+    raise TaskNotFound(f'No task is named "{task}". {nearest(task, read.task_ids)}')
 
 
 def callables_of(definition: Definition) -> Callables:

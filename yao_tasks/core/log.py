@@ -1,19 +1,11 @@
 """The log `yao_tasks`: a line for each thing that a person may want to know of a job. Arguments never."""
 
 import logging
-import re
 
+from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import Job, JobError
 
 logger = logging.getLogger("yao_tasks")
-
-# C0 and C1 controls, line and paragraph separators: a text from a task can't forge a log line or steer a terminal.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def escape(text: str) -> str:
-    """The text with its control characters written out, as `\\n` or `\\x1b`."""
-    return _CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
 def ended(task: str, job: Job, exception: BaseException) -> None:
@@ -27,7 +19,7 @@ def ended(task: str, job: Job, exception: BaseException) -> None:
         _write(logging.INFO, task, job, "job %s was cancelled.", job.id)
     elif error.kind != "lost":
         text = "job %s failed in run %s (%s): %s"
-        values = (job.id, job.attempt, error.kind, escape(error.message))
+        values = (job.id, job.attempt, error.kind, printable(error.message))
         _write(logging.ERROR, task, job, text, *values, exception=exception)
 
 
@@ -40,7 +32,7 @@ def lost(task: str, ids: list[int]) -> None:
 def retrying(task: str, job: Job, attempt: int, error: JobError, seconds: float) -> None:
     """A run failed, and another will follow."""
     text = "run %s of job %s failed and is tried again in %g s: %s"
-    _write(logging.WARNING, task, job, text, attempt, job.id, seconds, escape(error.message))
+    _write(logging.WARNING, task, job, text, attempt, job.id, seconds, printable(error.message))
 
 
 def late(task: str, job: Job, attempt: int) -> None:
@@ -51,7 +43,7 @@ def late(task: str, job: Job, attempt: int) -> None:
 
 def event_failed(task: str, job: Job, event: str, exception: BaseException) -> None:
     """An event raised: that changes nothing for its job."""
-    told = escape(f"{type(exception).__name__}: {safe_text(exception)}")
+    told = printable(f"{type(exception).__name__}: {safe_text(exception)}")
     _write(logging.ERROR, task, job, "event.%s of job %s raised %s", event, job.id, told, exception=exception)
 
 
