@@ -105,7 +105,7 @@ def callables_of(definition: Definition) -> Callables:
         names = definition.event
         return Callables(
             handler=handlers.resolve(definition.process),
-            next_id=names.next and handlers.resolve(names.next),
+            next_id=None if names.next is None else handlers.resolve(names.next),
             events=Events(
                 **{
                     event: handlers.resolve(name)

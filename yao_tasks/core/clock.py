@@ -61,7 +61,7 @@ class Clock:
         while True:
             try:
                 self._turn(self._sleep())
-            except Exception:
+            except Exception:  # noqa: BLE001 - a clock that stops would stop every deadline
                 logger.exception("The clock of yao_tasks met an error of its own; please report it.")
 
     def _sleep(self) -> Watched | tuple[float, int, Callable[[], None]] | None:
@@ -70,7 +70,9 @@ class Clock:
         seconds = max(0.0, min(moments) - self.monotonic()) if moments else None
         try:
             # threading.TIMEOUT_MAX bounds what a lock can wait for.
-            return self._inbox.get(timeout=seconds if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+            return self._inbox.get(
+                timeout=seconds if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+            )
         except Empty:
             return None
 
