@@ -176,9 +176,11 @@ def leave() -> None:
     if house is None or house.pid != os.getpid():
         return
     engines = list(house.engines.values())
-    if not _serving:
-        leaving.wait(engines)
-    leaving.close(engines, conf.current().drain_timeout if _serving else 0)
+    if _serving or not leaving.wait(engines):
+        seconds = conf.current().drain_timeout if _serving else 0.0
+    else:
+        seconds = leaving.EVENT_SECONDS
+    leaving.close(engines, seconds)
 
 
 os.register_at_fork(after_in_child=after_fork)

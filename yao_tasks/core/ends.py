@@ -5,6 +5,7 @@ remembering, the next run, the log, the events.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
@@ -82,12 +83,14 @@ class Ends:
 
     def _again(self, job: Job, attempt: int, due: float, delay: float) -> None:
         if delay <= 0:
-            self._due(job, attempt)
+            self._due(job.id, attempt)
         else:
-            self.clock.at(due, lambda: self._due(job, attempt))
+            # By id: a job that is cancelled meanwhile isn't kept alive until then.
+            self.clock.at(due, partial(self._due, job.id, attempt))
 
-    def _due(self, job: Job, attempt: int) -> None:
-        if self.life.ready(job, attempt):
+    def _due(self, job_id: int, attempt: int) -> None:
+        job = self.life.jobs.get(job_id)
+        if job is not None and self.life.ready(job, attempt):
             self.offer(job)
 
     def _late(self, job: Job, attempt: int) -> None:
