@@ -36,7 +36,7 @@ from yao_tasks.core.waiting import wake
 
 
 class Lifecycle:
-    """The jobs of one pool and the rules by which they change. Any thread may call any method."""
+    """The jobs of one pool and their rules. Any thread may call any method."""
 
     def __init__(self, task: str, *, worker_nums: int, size: int, keeps_ended: bool) -> None:
         self.task = task
