@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     """Exit codes: 0 drained, 1 a job was lost, 2 bad definition or unsafe path, 130 forced."""
 
     help = "Runs tasks in the foreground. SIGTERM, SIGINT and SIGHUP drain; a second one hurries, a third leaves."
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
