@@ -66,7 +66,9 @@ class Site:
         """Write a definition and answer its pool. `event` maps names to callables."""
         events = {event: self.name(call) for event, call in keys.pop("event", {}).items()}
         definition = {**KEYS, "process": self.name(handler), "event": events, **keys}
-        (self.folder / f"{task}.json").write_text(json.dumps(definition))
+        file = self.folder.joinpath(*task.split(".")).with_suffix(".json")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(definition))
         boot.reset()
         return tasks[task]
 
