@@ -60,7 +60,9 @@ class Site:
         """Write a definition and answer its pool. `event` maps names to callables."""
         events = {event: self.name(call) for event, call in keys.pop("event", {}).items()}
         definition = {**KEYS, "process": self.name(handler), "event": events, **keys}
-        (self.folder / f"{task}.json").write_text(json.dumps(definition))
+        path = self.folder / f"{task.replace('.', '/')}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(definition))
         boot.reset()
         return tasks[task]
 
