@@ -94,6 +94,13 @@ def site(tmp_path: Path, settings: Any) -> Iterator[Site]:
         del handlers.registered[name]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _collect_only_what_tests_make() -> None:
+    """What was imported lives for ever: kept out of each test's collection, which then takes a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No test leaves a thread or an open file behind."""
