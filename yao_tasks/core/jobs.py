@@ -96,6 +96,8 @@ class JobInfo:
     """A frozen picture of a job at one moment."""
 
     id: int
+    task: str
+    """The task's id."""
     status: str
     """`"WAITING"`, `"RUNNING"`, `"SUCCESS"` or `"FAILURE"`."""
     current: float
@@ -145,8 +147,8 @@ class JobInfo:
         return {**picture, "percent": self.percent, "status_code": self.status_code}
 
 
-def draw(job: Job, lock: Lock) -> JobInfo:
-    """Draw a picture of the job, whose pool's lock is given. Any thread may ask."""
+def draw(job: Job, task: str, lock: Lock) -> JobInfo:
+    """Draw a picture of the job, whose task's id and pool's lock are given. Any thread may ask."""
     # One section for all that changes: nobody sees a status with the fields of another moment.
     with lock:
         status = job.status
@@ -160,6 +162,7 @@ def draw(job: Job, lock: Lock) -> JobInfo:
         worker = job.worker
     return JobInfo(
         id=job.id,
+        task=task,
         status=PUBLIC[status],
         current=progress[0],
         total=progress[1],

@@ -157,7 +157,7 @@ class EmbeddedEngine:
 
     def get(self, job_id: int) -> JobInfo:
         """The job as it is now, as `Engine.get` says."""
-        return draw(self._find(job_id), self.life.lock)
+        return draw(self._find(job_id), self.life.task, self.life.lock)
 
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
         """Wait for the job's end, as `Engine.wait` says."""
@@ -175,7 +175,7 @@ class EmbeddedEngine:
             if job.status == DROPPED:
                 raise JobNotFound(f"Job {job_id} never was: the transaction that added it was rolled back.")
             if ended:
-                return draw(job, self.life.lock)
+                return draw(job, self.life.task, self.life.lock)
             if until is not None and monotonic() >= until:
                 raise TimeoutError(
                     f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.'
