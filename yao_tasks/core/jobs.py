@@ -132,7 +132,8 @@ class JobInfo:
             return 100
         if not self.total > 0:
             return 0
-        return int(max(0, min(100, 100 * self.current / self.total)))
+        # In floats, which overflow into infinity: the quotient of two large integers would raise.
+        return int(max(0, min(100, 100.0 * self.current / self.total)))
 
     @property
     def is_finished(self) -> bool:
