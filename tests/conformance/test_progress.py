@@ -89,7 +89,11 @@ def test_what_is_no_number_is_a_type_error(
     assert notes.all == []
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 10**400, 10**5000], ids=["nan", "inf", "-inf", "400 digits", "5000 digits"])
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), float("-inf"), 10**400, 10**5000],
+    ids=["nan", "inf", "-inf", "400 digits", "5000 digits"],
+)
 @pytest.mark.parametrize("name", ["current", "total"])
 def test_what_is_no_finite_number_is_a_value_error(
     running: tuple[Pool, int], notes: Notes, name: str, value: float

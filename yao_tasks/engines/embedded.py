@@ -73,6 +73,8 @@ class EmbeddedEngine:
         if self.make_id is None:
             return self.home.ids.next()
         job_id = self.make_id()
+        # It may be that of a job whose time is over.
+        self.retention.trim(self.home.clock.monotonic())
         if not is_job_id(job_id):
             raise BadJobId(
                 f'event.next of "{self.definition.id}" returned {job_id!r}. '
@@ -164,9 +166,10 @@ class EmbeddedEngine:
         job, monotonic = self._find(job_id), self.home.clock.monotonic
         until = None if timeout is None else monotonic() + timeout
         while True:
-            if job.status == HELD and transactions.is_mine(job):
+            if job.status in (HELD, ADDING) and transactions.is_mine(job):
                 raise RuntimeError(
-                    f"Job {job_id} waits for the commit of this thread's own transaction: wait for it after that."
+                    f"Job {job_id} waits for this thread itself, to commit its transaction or to return from "
+                    "event.add: wait for it after that."
                 )
             left = None if until is None else until - monotonic()
             step = left if job.status != HELD else HELD_LOOK if left is None else min(left, HELD_LOOK)
