@@ -7,7 +7,10 @@ BASE_DIR = Path(__file__).parent
 SECRET_KEY = "tests only"
 USE_TZ = True
 ROOT_URLCONF = "tests.urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+}
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

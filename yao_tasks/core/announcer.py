@@ -17,6 +17,7 @@ from yao_tasks.core import log
 from yao_tasks.core.current import CurrentJob, set_current
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import exception_for
+from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import Job, Progress
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.watch import Watch
@@ -146,10 +147,17 @@ def checked(current: float, total: float, message: str) -> Progress:
     for name, value in (("current", current), ("total", total)):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"Progress: {name} is {value!r}. Give a number.")
-        if not math.isfinite(value):
-            raise ValueError(f"Progress: {name} is {value}. Give a finite number.")
+        if not _is_finite(value):
+            raise ValueError(f"Progress: {name} is {shown(value)}. Give a finite number.")
     # Plain values: what is stored under the pool's lock must have no code of its own. A slice is a plain str.
     return (_plain(current), _plain(total), str.__getitem__(str(message), slice(MESSAGE_LIMIT)))
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _plain(value: float) -> float:
