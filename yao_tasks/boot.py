@@ -5,13 +5,13 @@ After a fork everything is new: a pid that differs says so, since not every serv
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import conf, connections, handlers, leaving, loading
-from yao_tasks.core.announcer import Events
+from yao_tasks import callables, conf, connections, leaving, loading
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.current import set_current
 from yao_tasks.core.definitions import Definition
@@ -31,7 +31,6 @@ class House:
 
     def __init__(self, build: Build | None = None) -> None:
         settings = conf.current()
-        self.pid = os.getpid()
         self.build = build
         self.engines: dict[str, Engine] = {}
         self.home = Home(
@@ -49,7 +48,22 @@ class House:
         build = self.build or ENGINES[definition.engine or conf.current().engine]
         # No lock around the imports: one that another thread imports may want a task itself. Two engines may
         # be built then; the first stays, and the other has started nothing.
-        return self.engines.setdefault(task, build(definition, callables_of(definition), self.home))
+        return self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
+
+    def live(self) -> int:
+        """How many jobs wait or run."""
+        return sum(engine.live() for engine in list(self.engines.values()))
+
+    def refuse(self) -> None:
+        """Take no more jobs, and let the running ones know."""
+        for engine in list(self.engines.values()):
+            engine.refuse()
+
+    def settle_down(self, seconds: float) -> None:
+        """Wait until no job lives, or so long at most."""
+        deadline = time.monotonic() + seconds
+        for engine in list(self.engines.values()):
+            engine.settle_down(deadline)
 
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
@@ -65,20 +79,23 @@ class House:
 ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
 
 _loaded: loading.Loaded | None = None
-_house: House | None = None
+# By pid: what a forked child finds of its parent's is not its own.
+_houses: dict[int, House] = {}
 # Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
 _serving = False
 
 
 def engine(task: str) -> Engine:
     """The engine of a task in this process. Raises TaskNotFound, ImproperlyConfigured."""
-    house = _house
-    if house is None or house.pid != os.getpid():
-        house = renew()
     try:
-        return house.engines[task]
+        return _houses[os.getpid()].engines[task]
     except KeyError:
-        return house.open(task)
+        return house().open(task)
+
+
+def house() -> House:
+    """The house of this process. Whoever comes first builds it; it has started nothing yet."""
+    return _houses.setdefault(os.getpid(), House())
 
 
 def loaded() -> loading.Loaded:
@@ -101,58 +118,33 @@ def definition_of(task: str) -> Definition:
     raise TaskNotFound(f'No task is named "{task}". {nearest(task, read.task_ids)}')
 
 
-def callables_of(definition: Definition) -> Callables:
-    """Import what a definition names. ImproperlyConfigured where that fails."""
-    try:
-        names = definition.event
-        return Callables(
-            handler=handlers.resolve(definition.process),
-            next_id=None if names.next is None else handlers.resolve(names.next),
-            events=Events(
-                **{
-                    event: handlers.resolve(name)
-                    for event in ("add", "success", "error", "progress")
-                    if (name := getattr(names, event))
-                }
-            ),
-        )
-    except handlers.HandlerError as error:
-        raise ImproperlyConfigured(f"{definition.path}: {error}") from error
-
-
-def renew(build: Build | None = None) -> House:
-    """Begin anew: fresh pools, without a look at the old ones, whose locks may be held by threads that are gone."""
-    global _house
-    _house = House(build)
-    return _house
-
-
 def after_fork() -> None:
-    """In a forked child: the parent's jobs are the parent's. Called by Python; the pid check does without it."""
-    global _house, _serving
-    _house = None
+    """In a forked child: the parent's jobs are the parent's. Called by Python; the pid alone does without it."""
+    global _serving
+    _houses.clear()
     _serving = False
     set_current(None)
 
 
 def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
-    global _house, _loaded
-    house, _house, _loaded = _house, None, None
-    if house is not None and house.pid == os.getpid():
-        house.close(0)
+    global _loaded
+    _loaded = None
+    old = _houses.pop(os.getpid(), None)
+    if old is not None:
+        old.close(0)
 
 
 @contextmanager
 def engines_by(build: Build) -> Iterator[None]:
     """Have all tasks of this process built that way meanwhile. For tests."""
-    global _house
-    before = _house
-    renew(build)
+    pid = os.getpid()
+    before = house()
+    _houses[pid] = House(build)
     try:
         yield
     finally:
-        _house = before
+        _houses[pid] = before
 
 
 def serve() -> None:
@@ -166,16 +158,15 @@ def serve() -> None:
 
 def processes() -> list[int]:
     """The pids of the live processes of this site on this machine that have added jobs."""
-    house = _house
-    return (house if house is not None and house.pid == os.getpid() else renew()).home.ids.processes()
+    return house().home.ids.processes()
 
 
 def leave() -> None:
     """At the end of the process: a server closes its pools soon, any other waits for its jobs."""
-    house = _house
-    if house is None or house.pid != os.getpid():
+    mine = _houses.get(os.getpid())
+    if mine is None:
         return
-    engines = list(house.engines.values())
+    engines = list(mine.engines.values())
     if _serving or not leaving.wait(engines):
         seconds = conf.current().drain_timeout if _serving else 0.0
     else:

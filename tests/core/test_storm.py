@@ -226,7 +226,8 @@ def check_nothing_is_left(engine: EmbeddedEngine) -> None:
     assert (life.queued, life.ready_count, life.retrying, life.busy, life.stuck) == (0, 0, 0, 0, 0)
     assert engine.dropped.empty()
     assert life.threads == life.wanted == len(engine.workers.threads)
-    assert len(life.ended) == len(engine.retention.successes) + len(engine.retention.failures)
+    remembered = [*engine.retention.successes, *engine.retention.failures]
+    assert sorted(life.ended) == sorted(job.id for job in remembered)
     until(lambda: not engine.watch.watched, "the clock to rest")
 
 

@@ -75,7 +75,9 @@ class Ends:
         before = self.life.end(job, attempt, error, now)
         if before is None:
             return False
-        self.retention.keep(job, now)
+        # A rollback may still come, after which the job never was: its adder remembers it, if it is committed.
+        if before != HELD:
+            self.retention.keep(job, now)
         # What is still being added is announced by its adder: event.add comes before event.error.
         if before not in (HELD, ADDING):
             self.announcer.announce(job)

@@ -36,7 +36,7 @@ from yao_tasks.core.waiting import wake
 
 
 class Lifecycle:
-    """The jobs of one pool and the rules by which they change. Any thread may call any method."""
+    """The jobs of one pool and their rules. Any thread may call any method."""
 
     def __init__(self, task: str, *, worker_nums: int, size: int, keeps_ended: bool) -> None:
         self.task = task
@@ -78,10 +78,8 @@ class Lifecycle:
             else:
                 self.jobs[job_id] = job
                 self.queued += 1
-                if status != HELD:
-                    self.added += 1
-                if status == READY:
-                    self.ready_count += 1
+                self.added += status != HELD
+                self.ready_count += status == READY
         if closing:
             raise PoolClosed(f'The pool of "{self.task}" is closed: it takes no more jobs.')
         if taken:

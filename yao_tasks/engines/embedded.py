@@ -50,6 +50,7 @@ class EmbeddedEngine:
         )
         watch = Watch(life, home.clock, timeout=definition.timeout, cut=self._cut)
         self.life = life
+        self.watch = watch
         self.retention = Retention(life, seconds=retention, most=home.retention_max)
         self.announcer = self.announcer_class(life, watch, callables.events, tidy=home.tidy)
         self.ends = Ends(
@@ -116,7 +117,8 @@ class EmbeddedEngine:
         self.opened = True
 
     def _committed(self, job: Job) -> None:
-        self.life.accept(job)
+        if not self.life.accept(job):
+            self.retention.keep(job, self.home.clock.monotonic())
         self._release(job)
 
     def _release(self, job: Job) -> None:
