@@ -21,7 +21,9 @@ INSTALLED_APPS = [
     "yao_tasks",
 ]
 MIDDLEWARE = [
+    "tests.csp.strict_csp",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
