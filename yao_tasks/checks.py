@@ -59,8 +59,14 @@ def _handler(definition: Definition) -> Iterator[Fault]:
         yield _fault(definition, Code.NO_JOB_ID, f"{name} takes no positional argument.", hint)
     elif not handlers.first_parameter_fits(function):
         hint = "Put job_id before the others: def handler(job_id, ...). If it is the id, call it so."
-        text = f"{name} is called with the job's id first, and its first parameter doesn't look like one."
+        text = (
+            f"{name} gets the job's id first, but its first parameter is named otherwise: {_first(function)}."
+        )
         yield _fault(definition, Code.FIRST_PARAMETER, text, hint)
+
+
+def _first(function: Callable[..., Any]) -> str:
+    return next((shown(one.name) for one in handlers.positional_parameters(function) or []), "?")
 
 
 _NO_COROUTINES = "async def needs coroutine workers, which this version of yao_tasks doesn't have; use def."

@@ -68,7 +68,10 @@ class Settings:
     models: dict[str, str] = field(
         default_factory=dict, metadata=key(mapping(dotted("a model, such as app.Model,")), built=[{}])
     )
-    redact: tuple[str, ...] = field(default=(), metadata=key(listing(readable()), built=[]))
+    redact: tuple[str, ...] = field(
+        default=("password", "token", "secret", "key", "authorization", "cookie"),
+        metadata=key(listing(readable()), built=[]),
+    )
     link_age: float = field(default=86_400.0, metadata=key(number(0, above=True), built=[]))
     # adds a minute and user
     user_rate: int = field(default=60, metadata=key(whole(1), built=[]))

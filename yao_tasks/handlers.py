@@ -7,7 +7,7 @@ import difflib
 import inspect
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -25,6 +25,8 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 
 logger = logging.getLogger("yao_tasks")
 
+_NAME = dotted("names joined with dots")
+
 registered: dict[str, Handler] = {}
 
 # The `processes` modules that failed while `autodiscover` imported them, with their errors' texts.
@@ -40,9 +42,8 @@ def register(name: str) -> Callable[[HandlerT], HandlerT]:
 
     Raises ValueError for a name that can't be written in a definition, or that another function has.
     """
-    kind = dotted("a name")
-    if not kind.fits(name):
-        raise ValueError(f"register: {shown(name)} is no name. Give {kind.wanted}.")
+    if not _NAME.fits(name):
+        raise ValueError(f"register: {shown(name)} is no name. Give {_NAME.wanted}.")
 
     def add(function: HandlerT) -> HandlerT:
         other = registered.setdefault(name, function)
@@ -75,12 +76,17 @@ _discovered = False
 
 
 def resolve(name: str) -> Handler:
-    """Return the callable that `name` means. Imports modules; raises `HandlerError`, never anything else."""
+    """Return the callable that `name` means. Imports its module; raises `HandlerError` for all that is wrong.
+
+    Call it when the app registry is ready. Any thread may.
+    """
     autodiscover()
     if name in registered:
         return registered[name]
+    if not _NAME.fits(name):
+        raise HandlerError(f"{shown(name)} is no name of a callable. Give {_NAME.wanted}.")
     module, rest = _module(name)
-    found = _attribute(module, rest)
+    found = _attribute(name, module, rest)
     if not callable(found):
         raise HandlerError(f"{shown(name)} is {shown(found)}, which can't be called.")
     return found
@@ -97,19 +103,19 @@ def is_async(function: Handler) -> bool:
 
 def takes_job_id(function: Handler) -> bool:
     """Whether the first argument, the job's id, has a place to go to; True where that can't be known."""
-    parameters = _parameters(function)
+    parameters = positional_parameters(function)
     return parameters is None or bool(parameters)
 
 
 def first_parameter_fits(function: Handler) -> bool:
     """Whether the name of the first parameter may be that of a job's id; True where that can't be known."""
-    parameters = _parameters(function)
+    parameters = positional_parameters(function)
     if not parameters or parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
         return True
     return re.search(r"(^|_)(id|job|task|pk|n|number|num)$|^_", parameters[0].name, re.IGNORECASE) is not None
 
 
-def _parameters(function: Handler) -> list[inspect.Parameter] | None:
+def positional_parameters(function: Handler) -> list[inspect.Parameter] | None:
     """Return the parameters that take arguments by place, or None where Python can't tell."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -156,27 +162,24 @@ def _failing(name: str, module: str, error: BaseException) -> HandlerError:
     return HandlerError(f"{shown(name)}: the module {shown(module)} fails while it is imported ({reason}).")
 
 
-def _attribute(module: ModuleType, names: list[str]) -> object:
-    """Return what the names lead to, one after the other, from the module on."""
+def _attribute(name: str, module: ModuleType, rest: list[str]) -> object:
+    """Return what the names in `rest` lead to, one after the other, from the module on."""
     found: object = module
-    path = module.__name__
-    for name in names:
+    path = name.removesuffix("." + ".".join(rest))
+    noun = "module" if len(rest) > 1 and hasattr(module, "__path__") else "attribute"
+    for one in rest:
         try:
-            found = getattr(found, name)
+            found = getattr(found, one)
+        except (ImportError, SystemExit) as error:
+            # A module may import what it offers when it is first asked for (PEP 562).
+            raise _failing(name, path, error) from error
         except AttributeError as error:
-            full = ".".join([module.__name__, *names])
-            noun = (
-                "module"
-                if found is module and len(names) > 1 and hasattr(module, "__path__")
-                else "attribute"
-            )
-            raise HandlerError(
-                f"{shown(full)}: {shown(path)} has no {noun} {shown(name)}.{_suggest(name, dir(found))}"
-            ) from error
-        path = f"{path}.{name}"
+            said = f"{shown(name)}: {shown(path)} has no {noun} {shown(one)}."
+            raise HandlerError(said + _suggest(one, dir(found))) from error
+        path, noun = f"{path}.{one}", "attribute"
     return found
 
 
-def _suggest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def _suggest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {shown(close[0])}?" if close else ""

@@ -126,19 +126,20 @@ def read(text: str, path: Path, task_id: str, env: Env) -> tuple[Definition | No
         return None, [place.fault(Code.SYNTAX, said, "Mend the JSON there.")]
     if not isinstance(data, dict):
         said = f"the file holds {shown(data)}."
-        return None, [
-            place.fault(Code.SYNTAX, said, 'Give one object, such as {"name": "Welcome mail", ...}.')
-        ]
-    return parse(data, place)
+        hint = 'Give one object, such as {"name": "Welcome mail", ...}, or keep the file elsewhere.'
+        return None, [place.fault(Code.SYNTAX, said, hint)]
+    return parse(data, path, task_id, env)
 
 
-def parse(data: Mapping[str, object], place: Place) -> tuple[Definition | None, list[Fault]]:
-    """Return the definition that `data` makes, or None and all faults; `place` has the task's id and file."""
+def parse(
+    data: Mapping[str, object], path: Path, task_id: str, env: Env
+) -> tuple[Definition | None, list[Fault]]:
+    """Return the definition that `data` makes, or None and all that is wrong with it: `read` without JSON."""
+    place = Place(where=str(path), task=task_id, path=path, env=env)
     values, faults = read_keys(KEYS, data, place)
-    low, high = values.get("worker_nums"), data.get("worker_max")
-    if isinstance(low, int) and type(high) is int and 0 < high < low:
-        said = f'"worker_max" is {high}, less than "worker_nums" ({low}).'
+    # What isn't built is not among the values, and its own rule is told all the same.
+    low, high = values.get("worker_nums"), values.get("worker_max", data.get("worker_max"))
+    if isinstance(low, int) and isinstance(high, int) and 0 < high < low:
+        said = f'"worker_max" is {shown(high)}, less than "worker_nums" ({low}).'
         faults.append(place.fault(Code.WRONG_VALUE, said, "Give as many or more, or leave it out."))
-    if faults or place.task is None or place.path is None:
-        return None, faults
-    return Definition(id=place.task, path=place.path, **values), []
+    return (None, faults) if faults else (Definition(id=task_id, path=path, **values), [])

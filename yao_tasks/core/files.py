@@ -159,6 +159,6 @@ def _empty(folder: Path, endings: Sequence[str]) -> Fault:
     return Fault(
         code=Code.EMPTY_FOLDER,
         text=f"{printable(folder)} holds no definition files ({', '.join('*' + one for one in endings)}).",
-        hint='Put one there (manage.py tasks new writes one), or take the folder out of "DIRS".',
+        hint='Put one there, or set YAO_TASKS["DIRS"] without the folder.',
         path=folder,
     )

@@ -21,14 +21,14 @@ from yao_tasks.core.kinds import Kind
 Env = Callable[[str, type], object]
 
 ENV = "$ENV."
-_WRONG = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key: its name where people write it, the attribute that keeps it, and what it may hold.
 
-    `built` are the values that this version can do, beside the default; None: all that the kind allows.
+    `default` is MISSING where it is computed, and where there is none because the key is `required`. `built`
+    are the values that this version can do, beside the default; None: all that the kind allows.
     """
 
     name: str
@@ -56,9 +56,9 @@ class Place:
             code=code, text=f"{printable(self.where)}: {text}", hint=hint, task=self.task, path=self.path
         )
 
-    def name(self, key: str) -> str:
+    def name(self, key: object) -> str:
         """Return the key's full name in quotes: `"event.add"`."""
-        return shown(self.prefix + key)
+        return shown(f"{self.prefix}{key}")
 
 
 def key(
@@ -75,10 +75,8 @@ def keys_of(cls: type, *, rename: Callable[[str], str] = str) -> dict[str, Key]:
 
 
 def _key(field: dataclasses.Field[Any], *, name: str) -> Key:
-    computed = field.default_factory is not dataclasses.MISSING
-    required = field.default is dataclasses.MISSING and not computed
-    default = None if required or computed else field.default
-    return Key(name=name, attribute=field.name, required=required, default=default, **field.metadata)
+    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    return Key(name=name, attribute=field.name, required=required, default=field.default, **field.metadata)
 
 
 def read_keys(
@@ -98,21 +96,23 @@ def read_keys(
     return values, faults
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
-    """Return the sentence that offers the name most like `name`, or else lists those that there are."""
+def nearest(name: object, known: Iterable[str], *, prefix: str = "") -> str:
+    """Return the sentence that offers the name most like `name`, or else lists those that there are.
+
+    `prefix` is put before the names that are offered.
+    """
     names = list(known)
     # Case apart, as in "Worker_Nums" and "retention".
     folded = {one.casefold(): one for one in names}
     found = difflib.get_close_matches(str(name).casefold(), folded, n=1)
     if found:
-        return f"Did you mean {shown(folded[found[0]])}?"
-    return f"There is: {', '.join(map(printable, names))}." if names else "There is none."
+        return f"Did you mean {shown(prefix + folded[found[0]])}?"
+    return f"Known are {', '.join(printable(prefix + one) for one in names)}."
 
 
 def _unknown(name: object, keys: Mapping[str, Key], place: Place) -> Fault:
-    known = [place.prefix + one for one in keys]
-    shown_name = shown(f"{place.prefix}{name}")
-    return place.fault(Code.UNKNOWN_KEY, f"{shown_name} is no key.", nearest(f"{place.prefix}{name}", known))
+    hint = nearest(name, keys, prefix=place.prefix)
+    return place.fault(Code.UNKNOWN_KEY, f"{place.name(name)} is no key.", hint)
 
 
 def _missing(one: Key, place: Place) -> Fault:
@@ -125,7 +125,7 @@ def _read_value(one: Key, given: object, place: Place) -> tuple[Any, list[Fault]
     value, source, faults = _from_environment(one, given, place)
     if faults:
         return None, faults
-    if value is None and one.default is None and not one.required:
+    if value is None and one.default is None:
         return None, []
     if not one.kind.fits(value):
         text = f"{place.name(one.name)} is {source}."
