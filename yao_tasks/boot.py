@@ -52,8 +52,10 @@ class House:
         return self.engines.setdefault(task, build(definition, callables_of(definition), self.home))
 
     def close(self, seconds: float) -> list[int]:
-        """Close all pools within that time. Answers the ids of the jobs that were lost."""
-        return leaving.close(list(self.engines.values()), seconds)
+        """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
+        lost = leaving.close(list(self.engines.values()), seconds)
+        self.home.clock.stop()
+        return lost
 
     def _opening(self) -> None:
         leaving.at_exit(leave)
@@ -105,7 +107,7 @@ def callables_of(definition: Definition) -> Callables:
         names = definition.event
         return Callables(
             handler=handlers.resolve(definition.process),
-            next_id=names.next and handlers.resolve(names.next),
+            next_id=None if names.next is None else handlers.resolve(names.next),
             events=Events(
                 **{
                     event: handlers.resolve(name)

@@ -1,13 +1,12 @@
 """The end of a process, as API users see it: a server leaves soon, a command waits for its jobs."""
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - its exit hook has to stand before ours, so that it runs after it
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
-
-import concurrent.futures.thread  # noqa: F401 - its exit hook has to stand before ours, so that it runs after it
 
 
 class Closable(Protocol):

@@ -25,7 +25,9 @@ class Loaded:
     @property
     def task_ids(self) -> tuple[str, ...]:
         """All tasks there are files for, the faulty ones among them."""
-        return tuple(sorted({*self.definitions, *(fault.task for fault in self.faults if fault.task is not None)}))
+        return tuple(
+            sorted({*self.definitions, *(fault.task for fault in self.faults if fault.task is not None)})
+        )
 
 
 def load() -> Loaded:

@@ -23,9 +23,9 @@ def _checker(name: str) -> Callable[[Any], None]:
     if name in CHECKS:
         return CHECKS[name]
     if name in LATER:
-        raise TypeError(f'using({name}=…) isn\'t built in this version. It takes {" and ".join(CHECKS)}.')
+        raise TypeError(f"using({name}=…) isn't built in this version. It takes {' and '.join(CHECKS)}.")
     near = difflib.get_close_matches(name, CHECKS, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f'It takes {" and ".join(CHECKS)}.'
+    hint = f"Did you mean {near[0]}?" if near else f"It takes {' and '.join(CHECKS)}."
     raise TypeError(f"using() has no option {name}. {hint}")
 
 
@@ -38,7 +38,9 @@ def _database(value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"using(database={value!r}): give the alias of a database, as in settings.DATABASES.")
     if value not in connections.settings:
-        raise ValueError(f"using(database={value!r}): settings.DATABASES has {', '.join(connections.settings)}.")
+        raise ValueError(
+            f"using(database={value!r}): settings.DATABASES has {', '.join(connections.settings)}."
+        )
 
 
 CHECKS: dict[str, Callable[[Any], None]] = {"on_commit": _on_commit, "database": _database}

@@ -9,7 +9,7 @@ from typing import Any
 
 from yao_tasks import boot, handlers
 from yao_tasks.core.current import current_job
-from yao_tasks.core.errors import BadJobId, PoolClosed, QueueFull, TaskNotFound
+from yao_tasks.core.errors import BadJobId, PoolClosed, QueueFull
 from yao_tasks.core.log import logger
 from yao_tasks.handlers import register as register  # public as yao_tasks.register
 
@@ -21,8 +21,8 @@ REFUSALS = (QueueFull, BadJobId, PoolClosed)
 def Process(name: str, /, *args: Any) -> Any:  # noqa: N802 - the original's name
     """Call a process by name; answers what it answers.
 
-    `tasks.<id>.add|get|progress|cancel|config`, `scripts.<module>.<function>`, or a name given with `@register`.
-    Raises TaskNotFound, JobNotFound, ImproperlyConfigured, LookupError for a name that is none of these, and
+    Names are `tasks.<id>.add|get|progress|cancel|config`, `scripts.<module>.<function>`, and those given with
+    `@register`. Raises TaskNotFound, JobNotFound, ImproperlyConfigured, LookupError for a name that is none, and
     what the called function raises.
     """
     handlers.autodiscover()
@@ -34,11 +34,14 @@ def Process(name: str, /, *args: Any) -> Any:  # noqa: N802 - the original's nam
         return _verb(name, verb)(task, *args)
     if group == "scripts" and "." in rest:
         return handlers.resolve(name)(*args)
-    raise LookupError(f'No process is named "{name}". Names are tasks.<id>.<verb>, scripts.<module>.<function>, or registered.')
+    raise LookupError(
+        f'No process is named "{name}". '
+        "Names are tasks.<id>.<verb>, scripts.<module>.<function>, and those given with @register."
+    )
 
 
 def Progress(name: str, job_id: int, current: float, total: float = 0, message: str = "") -> None:  # noqa: N802
-    """Report progress as the original's handlers do: `Progress("tasks.<id>.process", id, current, total, message)`.
+    """Report progress as the original's handlers do: `Progress("tasks.<id>.process", id, 3, 10, "rendering")`.
 
     Inside a run its own id means that run, whatever task is named. Raises JobNotFound once the job has ended.
     """
@@ -63,7 +66,7 @@ def _add(task: str, *args: Any) -> int:
     try:
         # Foreign code: whatever it raises is a refusal.
         job_id = engine.next_id()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         logger.warning("%s: no job was added, since event.next failed: %s", task, error, exc_info=error)
         return 0
     try:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Final, Protocol
 
 from yao_tasks.core.log import logger
 
@@ -26,18 +26,22 @@ class Watched(Protocol):
         """End what is overdue. Answers when to look again (monotonic seconds), None while nothing runs."""
 
 
+Due = tuple[float, int, Callable[[], None]]
+_STOP: Final = "stop"
+
+
 class Clock:
     """Sleeps until something is due. Any thread may call `watch` and `at`; they start the thread at need."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.monotonic = monotonic
-        self._inbox: SimpleQueue[Watched | tuple[float, int, Callable[[], None]]] = SimpleQueue()
+        self._inbox: SimpleQueue[Watched | Due | str] = SimpleQueue()
         self._numbers = itertools.count()
         # Guards the start of the thread.
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         # From here on only the clock's own thread reads and writes.
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[Due] = []
         self._pools: dict[Watched, float] = {}
 
     def start(self) -> None:
@@ -47,6 +51,13 @@ class Clock:
                 thread = threading.Thread(target=self._run, name="yao_tasks-clock", daemon=True)
                 thread.start()
                 self._thread = thread
+
+    def stop(self) -> None:
+        """End the thread for good, and wait for it."""
+        with self._starting:
+            if self._thread is not None:
+                self._inbox.put(_STOP)
+                self._thread.join()
 
     def watch(self, pool: Watched) -> None:
         """Look after a pool in which something runs, until nothing does."""
@@ -58,27 +69,29 @@ class Clock:
         self._inbox.put((due, next(self._numbers), call))
 
     def _run(self) -> None:
-        while True:
+        while (news := self._sleep()) != _STOP:
             try:
-                self._turn(self._sleep())
-            except Exception:
+                self._turn(news)
+            except Exception:  # noqa: BLE001 - a clock that stops would stop every deadline
                 logger.exception("The clock of yao_tasks met an error of its own; please report it.")
 
-    def _sleep(self) -> Watched | tuple[float, int, Callable[[], None]] | None:
+    def _sleep(self) -> Watched | Due | str | None:
         moments = [*self._pools.values(), *(entry[0] for entry in self._due[:1])]
         # Nothing to wait for: sleep until somebody calls. A process in which nothing runs makes no wake-ups.
         seconds = max(0.0, min(moments) - self.monotonic()) if moments else None
         try:
             # threading.TIMEOUT_MAX bounds what a lock can wait for.
-            return self._inbox.get(timeout=seconds if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+            return self._inbox.get(
+                timeout=seconds if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+            )
         except Empty:
             return None
 
-    def _turn(self, news: Watched | tuple[float, int, Callable[[], None]] | None) -> None:
+    def _turn(self, news: Watched | Due | str | None) -> None:
         now = self.monotonic()
         if isinstance(news, tuple):
             heapq.heappush(self._due, news)
-        elif news is not None:
+        elif news is not None and not isinstance(news, str):
             self._pools[news] = now
         for pool in [pool for pool, at in self._pools.items() if at <= now]:
             self._look(pool, now)

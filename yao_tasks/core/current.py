@@ -64,7 +64,7 @@ class CurrentJob:
         return self._reporter.life.closing
 
     def progress(self, current: float, total: float = 0, message: str = "") -> None:
-        """Report how far this run is. Raises JobNotFound once the run is settled; ValueError, TypeError for no numbers."""
+        """Report how far this run is. JobNotFound once it is settled; ValueError, TypeError for what is no number."""
         self._reporter.report(self._job, self.attempt, current, total, message)
 
 

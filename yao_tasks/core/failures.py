@@ -10,6 +10,8 @@ from yao_tasks.core.log import safe_text
 TRACEBACK_LIMIT = 64 * 1024
 MESSAGE_LIMIT = 4 * 1024
 FRAMES = 50
+# Above the handler's: `Runner.run` and `announcer.enter`.
+OUR_FRAMES = 2
 
 _CLASSES: dict[str, type[Exception]] = {"timeout": JobTimeout, "cancelled": JobCancelled, "lost": JobLost}
 
@@ -42,8 +44,9 @@ def name_of(cls: type) -> str:
 
 def _traceback(exception: BaseException) -> str:
     try:
-        # From the handler on: the frames above it are ours.
-        inner = exception.__traceback__ and exception.__traceback__.tb_next
+        inner = exception.__traceback__
+        for _ in range(OUR_FRAMES):
+            inner = inner and inner.tb_next
         lines = traceback.TracebackException(
             type(exception), exception, inner, limit=-FRAMES, capture_locals=False, compact=True
         ).format()

@@ -6,7 +6,6 @@ file. The file remembers who took the last blocks, so that a stranger's id can b
 """
 
 import fcntl
-import itertools
 import json
 import os
 import random
@@ -144,7 +143,9 @@ def _birth_elsewhere(pid: int) -> str:
 
 def _read(text: str) -> list[Owner]:
     try:
-        return [Owner(block=int(o["block"]), pid=int(o["pid"]), born=str(o["born"])) for o in json.loads(text)]
+        return [
+            Owner(block=int(o["block"]), pid=int(o["pid"]), born=str(o["born"])) for o in json.loads(text)
+        ]
     except (ValueError, TypeError, KeyError):
         # Empty, or cut short by a crash: the centiseconds keep ids from coming twice.
         return []

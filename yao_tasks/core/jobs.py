@@ -65,12 +65,17 @@ class Job:
     )
 
     def __init__(
-        self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], status: int, added: float, added_at: float
+        self,
+        job_id: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        added: float,
+        added_at: float,
     ) -> None:
         self.id = job_id
         self.args = args
         self.kwargs = kwargs
-        self.status = status
+        self.status: int  # set by `Lifecycle.admit`
         self.added = added
         self.added_at = added_at
         self.attempt = 0
@@ -164,14 +169,16 @@ def draw(job: Job, lock: Lock) -> JobInfo:
         args=job.args,
         kwargs=dict(job.kwargs),
         attempt=attempt,
-        added_at=_moment(job, job.added),
-        started_at=started and _moment(job, started),
-        ended_at=ended and _moment(job, ended),
-        due_at=due and _moment(job, due),
+        added_at=datetime.fromtimestamp(job.added_at, UTC),
+        started_at=_moment(job, started),
+        ended_at=_moment(job, ended),
+        due_at=_moment(job, due),
         worker=worker,
     )
 
 
-def _moment(job: Job, at: float) -> datetime:
+def _moment(job: Job, at: float | None) -> datetime | None:
+    if at is None:
+        return None
     # Measured from the job's own first moment: a wall clock that jumps later changes no duration.
     return datetime.fromtimestamp(job.added_at + (at - job.added), UTC)

@@ -34,16 +34,17 @@ from yao_tasks.core.jobs import (
 )
 from yao_tasks.core.waiting import wake
 
+
 class Lifecycle:
     """The jobs of one pool and the rules by which they change. Any thread may call any method."""
 
-    def __init__(self, task: str, *, worker_nums: int, size: int, keeps_ended: bool, lock: Lock | None = None) -> None:
+    def __init__(self, task: str, *, worker_nums: int, size: int, keeps_ended: bool) -> None:
         self.task = task
         self.wanted = worker_nums
         self.size = size
         self.keeps_ended = keeps_ended
         # Guards everything below, and every field of every job of the pool.
-        self.lock = lock or Lock()
+        self.lock = Lock()
         self.jobs: dict[int, Job] = {}  # waiting and running
         self.running: dict[int, Job] = {}  # in the order in which they started
         self.ended: dict[int, Job] = {}  # what retention still remembers
@@ -63,11 +64,10 @@ class Lifecycle:
 
     # Adding
 
-    def admit(self, job: Job) -> None:
-        """Take a new job in. Raises PoolClosed, BadJobId (the id is taken) or QueueFull."""
+    def admit(self, job: Job, status: int) -> None:
+        """Take a new job in as HELD, ADDING or READY. Raises PoolClosed, BadJobId (the id is taken), QueueFull."""
         job_id = job.id
-        held = job.status == HELD
-        ready = job.status == READY
+        job.status = status
         with self.lock:
             closing = self.closing
             taken = job_id in self.jobs or job_id in self.ended
@@ -78,14 +78,16 @@ class Lifecycle:
             else:
                 self.jobs[job_id] = job
                 self.queued += 1
-                if not held:
+                if status != HELD:
                     self.added += 1
-                if ready:
+                if status == READY:
                     self.ready_count += 1
         if closing:
             raise PoolClosed(f'The pool of "{self.task}" is closed: it takes no more jobs.')
         if taken:
-            raise BadJobId(f'Job {job_id} of "{self.task}" exists already. Let event.next return a new id each time.')
+            raise BadJobId(
+                f'Job {job_id} of "{self.task}" exists already. Let event.next return a new id each time.'
+            )
         if full:
             raise QueueFull(
                 f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
@@ -276,7 +278,9 @@ class Lifecycle:
         with self.lock:
             before = job.progress  # outlives the section: its text may be the last of its kind
             status = job.status
-            current = status < SUCCEEDED and (attempt is None or (status == RUNNING and job.attempt == attempt))
+            current = status < SUCCEEDED and (
+                attempt is None or (status == RUNNING and job.attempt == attempt)
+            )
             if current:
                 job.progress = progress
         del before

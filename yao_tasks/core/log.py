@@ -26,7 +26,9 @@ def ended(task: str, job: Job, exception: BaseException) -> None:
 def lost(task: str, ids: list[int]) -> None:
     """What was left when a pool was closed, by id."""
     text = "%s: the pool was closed before %s of its jobs could end; they are lost: %s"
-    logger.error(text, task, len(ids), ", ".join(map(str, ids)), extra={"task": task, "job": None, "attempt": None})
+    logger.error(
+        text, task, len(ids), ", ".join(map(str, ids)), extra={"task": task, "job": None, "attempt": None}
+    )
 
 
 def retrying(task: str, job: Job, attempt: int, error: JobError, seconds: float) -> None:
@@ -69,7 +71,7 @@ def _write(
         return
     extra = {"task": task, "job": job.id, "attempt": job.attempt}
     try:
-        logger.log(level, "%s: " + text, task, *values, exc_info=exception, extra=extra)
+        logger.log(level, f"%s: {text}", task, *values, exc_info=exception, extra=extra)  # noqa: G004
     except BaseException:  # noqa: BLE001, S110 - a log handler is foreign code: it must cost no job and no worker
         pass
 

@@ -20,7 +20,7 @@ def open_folder(path: Path) -> int:
         path.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        text = f'{path}: the folder for yao_tasks\' state can\'t be used ({error.strerror}). Set YAO_TASKS["STATE_DIR"]'
+        text = f"{path}: the folder for yao_tasks' state can't be used ({error.strerror}). Set YAO_TASKS[\"STATE_DIR\"]"
         raise UnsafeStateDir(f"{text} to a folder that only this user can write to.") from error
     found = os.fstat(descriptor)
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:

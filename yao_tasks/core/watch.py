@@ -18,7 +18,7 @@ class Watch:
     """A pool as the clock sees it. `look` is called by the clock alone."""
 
     def __init__(
-        self, life: Lifecycle, clock: Clock, *, timeout: float, cut: Callable[[Job, int, JobError], None]
+        self, life: Lifecycle, clock: Clock, *, timeout: float, cut: Callable[[Job, int, JobError], object]
     ) -> None:
         self.life = life
         self.clock = clock

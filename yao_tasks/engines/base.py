@@ -59,7 +59,11 @@ class Engine(Protocol):
         """A new id: `event.next`'s, or the next of this process. What `event.next` raises comes out; BadJobId."""
 
     def add(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options = DEFAULTS, job_id: int | None = None
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options = DEFAULTS,
+        job_id: int | None = None,
     ) -> int:
         """Add a job and answer its id. Raises QueueFull, BadJobId, PoolClosed."""
 

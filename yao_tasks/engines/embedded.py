@@ -80,7 +80,11 @@ class EmbeddedEngine:
         return job_id  # type: ignore[no-any-return]
 
     def add(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options = DEFAULTS, job_id: int | None = None
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options = DEFAULTS,
+        job_id: int | None = None,
     ) -> int:
         """Add a job, as `Engine.add` says."""
         if not self.opened:
@@ -90,25 +94,19 @@ class EmbeddedEngine:
         if job_id is None:
             job_id = self.next_id()
         block = transactions.open_block(options.database) if options.on_commit else None
+        job = Job(job_id, args, kwargs, self.home.clock.monotonic(), time.time())
         if block is not None:
-            job = self._new(job_id, args, kwargs, HELD)
-            self.life.admit(job)
+            job.holder = threading.get_ident()
+            self.life.admit(job, HELD)
             transactions.hold(job, block, self._committed, self.dropped)
         elif self.has_add_event:
-            job = self._new(job_id, args, kwargs, ADDING)
-            self.life.admit(job)
+            job.holder = threading.get_ident()
+            self.life.admit(job, ADDING)
             self._release(job)
         else:
-            job = self._new(job_id, args, kwargs, READY)
-            self.life.admit(job)
+            self.life.admit(job, READY)
             self._offer_new(job)
         return job_id
-
-    def _new(self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], status: int) -> Job:
-        job = Job(job_id, args, kwargs, status, self.home.clock.monotonic(), time.time())
-        if status != READY:
-            job.holder = threading.get_ident()
-        return job
 
     def _open(self) -> None:
         try:
@@ -133,7 +131,9 @@ class EmbeddedEngine:
             self._offer(job)
         except RuntimeError as error:
             self.ends.cut(job, None, ended_by("lost", f"No worker thread could be started: {error}."))
-            raise PoolClosed(f'"{self.definition.id}": no worker thread could be started ({error}).') from error
+            raise PoolClosed(
+                f'"{self.definition.id}": no worker thread could be started ({error}).'
+            ) from error
 
     def _offer(self, job: Job) -> None:
         self.workers.offer(job)
@@ -175,7 +175,9 @@ class EmbeddedEngine:
             if ended:
                 return draw(job, self.life.lock)
             if until is not None and monotonic() >= until:
-                raise TimeoutError(f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.')
+                raise TimeoutError(
+                    f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.'
+                )
 
     def jobs(self) -> Mapping[int, JobInfo]:
         """The live jobs."""

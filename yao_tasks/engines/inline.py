@@ -1,5 +1,6 @@
 """The inline engine: each job runs at `add`, in the caller's thread and transaction. For tests."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -26,17 +27,24 @@ class InlineEngine(EmbeddedEngine):
 
     announcer_class = _InlineAnnouncer
 
-    def __init__(self, definition: Definition, callables: Callables, home: Home, *, raise_errors: bool = False) -> None:
+    def __init__(
+        self, definition: Definition, callables: Callables, home: Home, *, raise_errors: bool = False
+    ) -> None:
         # The caller's connections are the caller's to close.
         super().__init__(definition, callables, replace(home, tidy=lambda _: None))
         self.raise_errors = raise_errors
 
     def add(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options = DEFAULTS, job_id: int | None = None
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options = DEFAULTS,
+        job_id: int | None = None,
     ) -> int:
         """Run a job to its end and answer its id."""
-        job = self._new(self.next_id() if job_id is None else job_id, args, kwargs, ADDING)
-        self.life.admit(job)
+        job_id = self.next_id() if job_id is None else job_id
+        job = Job(job_id, args, kwargs, self.home.clock.monotonic(), time.time())
+        self.life.admit(job, ADDING)
         self._release(job)
         exception = None
         while job.status == READY:

@@ -24,7 +24,9 @@ def open_block(database: str | None) -> BaseDatabaseWrapper | None:
     return connection if connection.in_atomic_block else None
 
 
-def hold(job: Job, connection: BaseDatabaseWrapper, committed: Callable[[Job], None], dropped: Dropped) -> None:
+def hold(
+    job: Job, connection: BaseDatabaseWrapper, committed: Callable[[Job], None], dropped: Dropped
+) -> None:
     """Have `committed(job)` called in this thread after the commit, or the job put into `dropped`."""
     connection.on_commit(_Commit(job, connection, committed, dropped), robust=True)
 

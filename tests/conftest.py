@@ -1,0 +1,127 @@
+"""What all tests share: tasks made on the spot, and a look for what a test left behind."""
+
+import gc
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yao_tasks import boot, handlers
+from yao_tasks.pools import Pool, tasks
+
+KEYS = {"name": "A test", "worker_nums": 2, "attempts": 0, "attempt_after": 10, "timeout": 10, "size": 100}
+SECONDS = 10
+
+
+def until(question: Callable[[], Any], what: str = "it") -> Any:
+    """Wait for a state: answers what `question` answers as soon as that is true. Fails after 10 s."""
+    deadline = time.monotonic() + SECONDS
+    while not (answer := question()):
+        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
+        time.sleep(0.002)
+    return answer
+
+
+class Gate:
+    """A handler that waits until the test opens it. `entered` counts the runs that have come in."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self._runs = threading.Semaphore(0)
+
+    def __call__(self, job_id: int, *args: Any, **kwargs: Any) -> Any:
+        self._runs.release()
+        assert self._open.wait(SECONDS), "nobody opened the gate"
+        return args[0] if args else None
+
+    def entered(self, count: int = 1) -> None:
+        """Wait until so many more runs have come in."""
+        for _ in range(count):
+            assert self._runs.acquire(timeout=SECONDS), "no run came in"
+
+    def open(self) -> None:
+        """Let all runs go on."""
+        self._open.set()
+
+
+class Site:
+    """Tasks made on the spot: real definition files, handlers that are known by a registered name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.gates: list[Gate] = []
+        self.names: list[str] = []
+
+    def task(self, task: str, handler: Callable[..., Any], **keys: Any) -> Pool:
+        """Write a definition and answer its pool. `event` maps names to callables."""
+        events = {event: self.name(call) for event, call in keys.pop("event", {}).items()}
+        definition = {**KEYS, "process": self.name(handler), "event": events, **keys}
+        (self.folder / f"{task}.json").write_text(json.dumps(definition))
+        boot.reset()
+        return tasks[task]
+
+    def name(self, call: Callable[..., Any]) -> str:
+        """A name under which definitions find the callable."""
+        name = f"t{len(handlers.registered)}"
+        handlers.registered[name] = call
+        self.names.append(name)
+        return name
+
+    def gate(self) -> Gate:
+        """A handler that waits; opened at the test's end."""
+        self.gates.append(Gate())
+        return self.gates[-1]
+
+
+@pytest.fixture
+def site(tmp_path: Path, settings: Any) -> Iterator[Site]:
+    """Tasks made on the spot, in an empty site of their own."""
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    settings.YAO_TASKS = {"DIRS": [folder], "STATE_DIR": tmp_path / "state"}
+    site = Site(folder)
+    yield site
+    for gate in site.gates:
+        gate.open()
+    boot.reset()
+    for name in site.names:
+        del handlers.registered[name]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """No test leaves a thread or an open file behind."""
+    threads = set(threading.enumerate())
+    files = _open_files()
+    yield
+    boot.reset()
+
+    def left() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread not in threads and _is_ours(thread)]
+
+    until(lambda: not left(), f"threads to end: {left()}")
+    gc.collect()
+    assert _open_files() <= files
+
+
+def _is_ours(thread: threading.Thread) -> bool:
+    return thread.name.startswith("yao_tasks")
+
+
+def _open_files() -> set[str]:
+    descriptors = Path("/proc/self/fd")
+    found = (
+        (_target(descriptor) for descriptor in descriptors.iterdir()) if descriptors.exists() else iter(())
+    )
+    return {target for target in found if target.startswith("/") and "yao_tasks" in target}
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""
