@@ -31,7 +31,6 @@ class House:
 
     def __init__(self, build: Build | None = None) -> None:
         settings = conf.current()
-        self.pid = os.getpid()
         self.build = build
         self.engines: dict[str, Engine] = {}
         self.home = Home(
@@ -65,20 +64,23 @@ class House:
 ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
 
 _loaded: loading.Loaded | None = None
-_house: House | None = None
+# By pid: what a forked child finds of its parent's is not its own.
+_houses: dict[int, House] = {}
 # Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
 _serving = False
 
 
 def engine(task: str) -> Engine:
     """The engine of a task in this process. Raises TaskNotFound, ImproperlyConfigured."""
-    house = _house
-    if house is None or house.pid != os.getpid():
-        house = renew()
     try:
-        return house.engines[task]
+        return _houses[os.getpid()].engines[task]
     except KeyError:
-        return house.open(task)
+        return house().open(task)
+
+
+def house() -> House:
+    """The house of this process. Whoever comes first builds it; it has started nothing yet."""
+    return _houses.setdefault(os.getpid(), House())
 
 
 def loaded() -> loading.Loaded:
@@ -120,39 +122,33 @@ def callables_of(definition: Definition) -> Callables:
         raise ImproperlyConfigured(f"{definition.path}: {error}") from error
 
 
-def renew(build: Build | None = None) -> House:
-    """Begin anew: fresh pools, without a look at the old ones, whose locks may be held by threads that are gone."""
-    global _house
-    _house = House(build)
-    return _house
-
-
 def after_fork() -> None:
-    """In a forked child: the parent's jobs are the parent's. Called by Python; the pid check does without it."""
-    global _house, _serving
-    _house = None
+    """In a forked child: the parent's jobs are the parent's. Called by Python; the pid alone does without it."""
+    global _serving
+    _houses.clear()
     _serving = False
     set_current(None)
 
 
 def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
-    global _house, _loaded
-    house, _house, _loaded = _house, None, None
-    if house is not None and house.pid == os.getpid():
-        house.close(0)
+    global _loaded
+    _loaded = None
+    old = _houses.pop(os.getpid(), None)
+    if old is not None:
+        old.close(0)
 
 
 @contextmanager
 def engines_by(build: Build) -> Iterator[None]:
     """Have all tasks of this process built that way meanwhile. For tests."""
-    global _house
-    before = _house
-    renew(build)
+    pid = os.getpid()
+    before = house()
+    _houses[pid] = House(build)
     try:
         yield
     finally:
-        _house = before
+        _houses[pid] = before
 
 
 def serve() -> None:
@@ -166,19 +162,20 @@ def serve() -> None:
 
 def processes() -> list[int]:
     """The pids of the live processes of this site on this machine that have added jobs."""
-    house = _house
-    return (house if house is not None and house.pid == os.getpid() else renew()).home.ids.processes()
+    return house().home.ids.processes()
 
 
 def leave() -> None:
     """At the end of the process: a server closes its pools soon, any other waits for its jobs."""
-    house = _house
-    if house is None or house.pid != os.getpid():
+    mine = _houses.get(os.getpid())
+    if mine is None:
         return
-    engines = list(house.engines.values())
-    if not _serving:
-        leaving.wait(engines)
-    leaving.close(engines, conf.current().drain_timeout if _serving else 0)
+    engines = list(mine.engines.values())
+    if _serving or not leaving.wait(engines):
+        seconds = conf.current().drain_timeout if _serving else 0.0
+    else:
+        seconds = leaving.EVENT_SECONDS
+    leaving.close(engines, seconds)
 
 
 os.register_at_fork(after_in_child=after_fork)

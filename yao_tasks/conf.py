@@ -51,7 +51,7 @@ class Settings:
     drain_timeout: float = field(default=10.0, metadata=key(number(0)))
     carry_context: tuple[str, ...] = field(
         default=(),
-        metadata=key(listing(dotted('"language", "timezone" or the dotted path of a ContextVar')), built=[]),
+        metadata=key(listing(dotted("the dotted path of a ContextVar", example="language")), built=[]),
     )
     around: tuple[str, ...] = field(
         default=(), metadata=key(listing(dotted("the dotted path of a callable")), built=[])
@@ -66,7 +66,7 @@ class Settings:
     record_days: float = field(default=30.0, metadata=key(number(0), built=[]))
     record_max: int = field(default=100_000, metadata=key(whole(1), built=[]))
     models: dict[str, str] = field(
-        default_factory=dict, metadata=key(mapping(dotted("a model, such as app.Model,")), built=[{}])
+        default_factory=dict, metadata=key(mapping(dotted("a model", example="accounts.User")), built=[{}])
     )
     redact: tuple[str, ...] = field(
         default=("password", "token", "secret", "key", "authorization", "cookie"),

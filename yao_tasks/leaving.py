@@ -28,6 +28,9 @@ class Closable(Protocol):
         """Refuse, wait, end the rest as lost; answers their ids."""
 
 
+# The jobs have ended, and their events are under way: no event may take longer (s).
+EVENT_SECONDS = 30.0
+
 _registered = False
 
 
@@ -52,11 +55,11 @@ def close(engines: Sequence[Closable], seconds: float) -> list[int]:
     return [job_id for engine in engines for job_id in engine.close(max(0.0, deadline - time.monotonic()))]
 
 
-def wait(engines: Sequence[Closable]) -> None:
-    """Wait for the jobs, with a line on stderr that counts them. Ctrl-C ends the wait."""
+def wait(engines: Sequence[Closable]) -> bool:
+    """Wait for the jobs, with a line on stderr that counts them. Ctrl-C ends the wait: False."""
     count = sum(engine.live() for engine in engines)
     if not count:
-        return
+        return True
     _say(f"Waiting for {count} background job{'s' if count > 1 else ''} to end; Ctrl-C leaves them.")
     try:
         # A job may add another, in another pool.
@@ -65,6 +68,8 @@ def wait(engines: Sequence[Closable]) -> None:
                 engine.settle_down(time.monotonic() + 1)
     except KeyboardInterrupt:
         _say("Leaving; the log names the jobs that are lost.")
+        return False
+    return True
 
 
 def _say(line: str) -> None:

@@ -49,6 +49,7 @@ class Announcer:
         # Guards the start and the stop of the thread, and the count of failed events.
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._finished = False
 
     def added(self, job: Job) -> None:
         """Tell `event.add`."""
@@ -78,18 +79,21 @@ class Announcer:
         """Have an end that no worker made told by the pool's own thread."""
         self._ends.put(job)
         with self._guard:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name=f"yao_tasks-{self.life.task}-announcer", daemon=True
-                )
-                try:
-                    self._thread.start()
-                except RuntimeError:  # the process is about to end: who closes the pool calls `finish`
-                    self._thread = None
+            if self._thread is not None:
+                return
+            # Once the pool is closed there is nothing to wait for.
+            work = self._tell_rest if self._finished else self._run
+            thread = threading.Thread(target=work, name=f"yao_tasks-{self.life.task}-announcer", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the process is about to end: who closes the pool calls `finish`
+                return
+            self._thread = None if self._finished else thread
 
     def finish(self, seconds: float) -> bool:
         """Tell what is left and end the thread; False if that took longer. For the one who closes the pool."""
         with self._guard:
+            self._finished = True
             thread, self._thread = self._thread, None
         if thread is None:
             self._tell_rest()

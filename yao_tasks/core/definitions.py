@@ -24,7 +24,7 @@ from yao_tasks.core.kinds import (
 )
 
 _EVENT = dotted("the dotted path of a callable, or a registered name")
-_EXCEPTIONS = listing(dotted("the dotted path of an exception"))
+_EXCEPTIONS = listing(dotted("the dotted path of an exception", example="accounts.errors.Refused"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

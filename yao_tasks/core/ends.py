@@ -5,6 +5,7 @@ remembering, the next run, the log, the events.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
@@ -74,7 +75,9 @@ class Ends:
         before = self.life.end(job, attempt, error, now)
         if before is None:
             return False
-        self.retention.keep(job, now)
+        # A rollback may still come, after which the job never was: its adder remembers it, if it is committed.
+        if before != HELD:
+            self.retention.keep(job, now)
         # What is still being added is announced by its adder: event.add comes before event.error.
         if before not in (HELD, ADDING):
             self.announcer.announce(job)
@@ -82,12 +85,14 @@ class Ends:
 
     def _again(self, job: Job, attempt: int, due: float, delay: float) -> None:
         if delay <= 0:
-            self._due(job, attempt)
+            self._due(job.id, attempt)
         else:
-            self.clock.at(due, lambda: self._due(job, attempt))
+            # By id: a job that is cancelled meanwhile isn't kept alive until then.
+            self.clock.at(due, partial(self._due, job.id, attempt))
 
-    def _due(self, job: Job, attempt: int) -> None:
-        if self.life.ready(job, attempt):
+    def _due(self, job_id: int, attempt: int) -> None:
+        job = self.life.jobs.get(job_id)
+        if job is not None and self.life.ready(job, attempt):
             self.offer(job)
 
     def _late(self, job: Job, attempt: int) -> None:

@@ -54,7 +54,7 @@ class Ids:
         # Guards the change to the next block.
         self._changing = threading.Lock()
         self._block = -1
-        self._last = -1
+        self._taken: set[int] = set()
         self._ids = iter(range(0))
 
     def next(self) -> int:
@@ -66,8 +66,8 @@ class Ids:
             return self._from_next_block()
 
     def is_ours(self, job_id: int) -> bool:
-        """Whether the id is of this process's current block."""
-        return job_id // BLOCK == self._block
+        """Whether the id is of a block that this process has taken."""
+        return job_id // BLOCK in self._taken
 
     def owner(self, job_id: int) -> Owner | None:
         """The process that took the id's block, if the file still knows it."""
@@ -83,6 +83,7 @@ class Ids:
                 return next(self._ids)  # another thread was first
             except StopIteration:
                 self._block = self._take()
+                self._taken.add(self._block)
                 first = self._block * BLOCK
                 self._ids = iter(range(max(first, 1), first + BLOCK))
                 return next(self._ids)

@@ -64,9 +64,9 @@ def readable() -> Kind:
     return Kind(wanted="a text that isn't empty and has no control characters", fits=_is_readable)
 
 
-def dotted(what: str) -> Kind:
-    """Return the kind of names such as `accounts.jobs.send_welcome`; `what` they name is for the message."""
-    return Kind(wanted=f"{what}, such as {shown('accounts.jobs.send')}", fits=_is_dotted)
+def dotted(what: str, *, example: str = "accounts.jobs.send") -> Kind:
+    """Return the kind of names joined with dots; `what` they name and an `example` are for the message."""
+    return Kind(wanted=f"{what}, such as {shown(example)}", fits=_is_dotted)
 
 
 def choice(*options: str) -> Kind:

@@ -36,7 +36,7 @@ from yao_tasks.core.waiting import wake
 
 
 class Lifecycle:
-    """The jobs of one pool and the rules by which they change. Any thread may call any method."""
+    """The jobs of one pool and their rules. Any thread may call any method."""
 
     def __init__(self, task: str, *, worker_nums: int, size: int, keeps_ended: bool) -> None:
         self.task = task
@@ -94,41 +94,46 @@ class Lifecycle:
                 "Add the job later, or raise size or worker_nums."
             )
 
-    def accept(self, job: Job) -> None:
-        """The transaction that held the job is committed: from now on it counts."""
+    def accept(self, job: Job) -> bool:
+        """The transaction that held the job is committed: it counts from now on. False if it was ended meanwhile."""
         with self.lock:
             self.added += 1
-            if job.status == HELD:
+            alive = job.status == HELD
+            if alive:
                 job.status = ADDING
             elif job.error is not None:
                 self.failed[job.error.kind] += 1
+        return alive
 
     def release(self, job: Job) -> bool:
         """`event.add` has run: the job may start. False if it was ended meanwhile; the caller announces that end."""
         with self.lock:
-            job.holder = None
             alive = job.status == ADDING
             if alive:
                 job.status = READY
                 self.ready_count += 1
+            job.holder = None
         return alive
 
     def drop(self, job: Job) -> bool:
-        """The transaction that held the job is gone: the job never was. False if it was released after all."""
+        """The transaction that held the job was rolled back: it never was. False if it was accepted after all."""
         job_id = job.id
+        waiters = None
         with self.lock:
-            waiters = job.waiters
             held = job.status == HELD
+            # Ended while it was held, as by a cancel: that never was, either.
+            gone = held or (job.status == FAILED and job.holder is not None)
             if held:
                 del self.jobs[job_id]
                 self.queued -= 1
-            elif job_id in self.ended and self.ended[job_id] is job and job.holder is not None:
+            elif gone and job_id in self.ended and self.ended[job_id] is job:
                 del self.ended[job_id]
-            if job.holder is not None:
+            if gone:
                 job.status = DROPPED
+                waiters = job.waiters
                 job.waiters = None
         wake(waiters)
-        return held
+        return gone
 
     # Running
 
@@ -276,14 +281,11 @@ class Lifecycle:
     def report(self, job: Job, attempt: int | None, progress: Progress) -> bool:
         """Store a job's progress. `attempt`: only of this run; None: of whatever it does. False if that is over."""
         with self.lock:
-            before = job.progress  # outlives the section: its text may be the last of its kind
-            status = job.status
-            current = status < SUCCEEDED and (
-                attempt is None or (status == RUNNING and job.attempt == attempt)
-            )
+            _before = job.progress  # outlives the section: its text may be the last of its kind
+            running = job.status == RUNNING and job.attempt == attempt
+            current = running or (attempt is None and job.status < SUCCEEDED)
             if current:
                 job.progress = progress
-        del before
         return current
 
     def hire(self) -> bool:

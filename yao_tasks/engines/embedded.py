@@ -50,6 +50,7 @@ class EmbeddedEngine:
         )
         watch = Watch(life, home.clock, timeout=definition.timeout, cut=self._cut)
         self.life = life
+        self.watch = watch
         self.retention = Retention(life, seconds=retention, most=home.retention_max)
         self.announcer = self.announcer_class(life, watch, callables.events, tidy=home.tidy)
         self.ends = Ends(
@@ -116,7 +117,8 @@ class EmbeddedEngine:
         self.opened = True
 
     def _committed(self, job: Job) -> None:
-        self.life.accept(job)
+        if not self.life.accept(job):
+            self.retention.keep(job, self.home.clock.monotonic())
         self._release(job)
 
     def _release(self, job: Job) -> None:
@@ -202,16 +204,22 @@ class EmbeddedEngine:
 
     def _missing(self, job_id: int) -> JobNotFound:
         task, ids = self.definition.id, self.home.ids
+        owner = None
         if self.make_id is None and not ids.is_ours(job_id):
             owner = ids.owner(job_id)
-            if owner and owner.pid != ids.pid and owner.is_alive:
+            if owner is not None and owner.pid != ids.pid and owner.is_alive:
                 return JobElsewhere(
                     f'Job {job_id} of "{task}" lives in the memory of process {owner.pid}, which can\'t be read from '
                     f'process {ids.pid}. Run the site with one process, or give the task "record": true or a host.'
                 )
-        known = ids.is_ours(job_id) and self.make_id is None
-        reason = "It may have ended and been forgotten" if known else "This process has never had one"
-        return JobNotFound(f'"{task}" has no job {job_id}. {reason}.')
+        if self.make_id is None and not ids.is_ours(job_id) and owner is None:
+            return JobNotFound(
+                f'"{task}" has no job {job_id}, and no process of this site remembers that id.'
+            )
+        seconds = self.retention.success_seconds
+        return JobNotFound(
+            f'"{task}" has no job {job_id} any more, if it ever had: an ended one is remembered for {seconds:g} s.'
+        )
 
     # Steering
 

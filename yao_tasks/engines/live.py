@@ -9,22 +9,24 @@ from yao_tasks.core.lifecycle import Lifecycle
 class LiveJobs(Mapping[int, JobInfo]):
     """id -> JobInfo of the WAITING and RUNNING jobs, oldest first.
 
-    Iterating walks over a snapshot: jobs that end meanwhile are left out, and nothing raises. Pictures are
-    drawn as they are asked for.
+    Iterating walks over a snapshot, and what it named can be asked for afterwards: a job that has ended
+    meanwhile is shown as it is then (`values` and `items` leave it out). Pictures are drawn when asked for.
     """
 
     def __init__(self, life: Lifecycle) -> None:
         self._life = life
+        self._named: dict[int, Job] = {}
 
     def __getitem__(self, job_id: int) -> JobInfo:
-        job = self._life.jobs.get(job_id)
-        info = job and draw(job, self._life.lock)
-        if not info or info.is_finished:
+        job = self._life.jobs.get(job_id) or self._named.get(job_id)
+        if job is None:
             raise KeyError(job_id)
-        return info
+        return draw(job, self._life.lock)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(list(self._life.jobs))
+        # One call that no other thread can interrupt.
+        self._named = dict(self._life.jobs)
+        return iter(self._named)
 
     def __len__(self) -> int:
         return len(self._life.jobs)
