@@ -27,7 +27,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}/"
         self.outbox = folder / "outbox"
         self.log = folder / "server.log"
@@ -83,7 +83,7 @@ class Copy:
 
     def _answers(self) -> None:
         deadline = time.monotonic() + START
-        while not _listens(self.port):
+        while not listens(self.port):
             if self.server.poll() is not None or time.monotonic() > deadline:
                 raise CheckFailed(f"The server did not come up.\n{self._last_words()}")
             time.sleep(0.1)
@@ -100,13 +100,15 @@ class Copy:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody answers there."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -18,6 +17,7 @@ from django.test import Client
 
 import demo_project
 from demo_project.accounts.models import WelcomeMail
+from demo_project.checking.copy import free_port
 from demo_project.mail import mail_settings
 from tests.conftest import SECONDS
 from yao_tasks import boot
@@ -106,13 +106,6 @@ def mail_server(demo: Demo) -> Iterator[MailServer]:
     # No job may be left talking to it.
     boot.reset()
     server.stop()
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def post_sign_up(client: Client, name: str = "ada", **changes: str) -> HttpResponse:

@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from demo_project.accounts.models import WelcomeMail
+from demo_project.checking.copy import free_port
 from tests.conftest import until
-from tests.demo.conftest import Demo, MailServer, free_port, page, post_sign_up, sign_up, status
+from tests.demo.conftest import Demo, MailServer, page, post_sign_up, sign_up, status
 from yao_tasks import boot, tasks
 
 FIELDS = {"id", "status", "current", "total", "message", "response"}
@@ -35,7 +36,7 @@ def test_the_mail_arrives_and_its_progress_is_seen_on_the_way(
         "response": None,
     }
     assert '<progress aria-labelledby="what" value="2" max="4">' in on_the_way
-    assert "Mail sent" in page(client, mail)
+    assert "on its way to <strong>ada@example.org</strong>" in page(client, mail)
     [letter] = mail_server.mails
     assert letter["To"] == "ada@example.org"
     assert letter["Subject"] == "Welcome, ada"
