@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yao_tasks.core.current import current_job
+    from yao_tasks.core.errors import GiveUp, Retry
     from yao_tasks.pools import tasks
     from yao_tasks.process import Process, Progress, register
 
-__all__ = ["Process", "Progress", "current_job", "register", "tasks"]
+__all__ = ["GiveUp", "Process", "Progress", "Retry", "current_job", "register", "tasks"]
 
 _HOMES = {
     "tasks": "yao_tasks.pools",
     "current_job": "yao_tasks.core.current",
+    "GiveUp": "yao_tasks.core.errors",
+    "Retry": "yao_tasks.core.errors",
     "Process": "yao_tasks.process",
     "Progress": "yao_tasks.process",
     "register": "yao_tasks.process",

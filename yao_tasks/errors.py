@@ -2,12 +2,15 @@
 
 from yao_tasks.core.errors import (
     BadJobId,
+    DuplicateJob,
     JobCancelled,
     JobElsewhere,
+    JobExpired,
     JobLost,
     JobNotFound,
     JobTimeout,
     PoolClosed,
+    PoolSaturated,
     QueueFull,
     TaskNotFound,
     TasksError,
@@ -15,12 +18,15 @@ from yao_tasks.core.errors import (
 
 __all__ = [
     "BadJobId",
+    "DuplicateJob",
     "JobCancelled",
     "JobElsewhere",
+    "JobExpired",
     "JobLost",
     "JobNotFound",
     "JobTimeout",
     "PoolClosed",
+    "PoolSaturated",
     "QueueFull",
     "TaskNotFound",
     "TasksError",

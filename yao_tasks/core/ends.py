@@ -1,26 +1,41 @@
-"""How a run comes to its end: it returned, it raised, or somebody else cut it off.
+"""How a run comes to its end: it returned, it raised, its time was over, or somebody cut it off.
 
 Each settles the run in the lifecycle first; who comes second changes nothing. Then what belongs to an end:
 remembering, the next run, the log, the events.
 """
 
-from collections.abc import Callable
+import threading
 from functools import partial
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.clock import Clock
-from yao_tasks.core.failures import describe
-from yao_tasks.core.jobs import ADDING, HELD, Job, JobError
+from yao_tasks.core.errors import JobTimeout
+from yao_tasks.core.failures import describe, ended_by
+from yao_tasks.core.jobs import ADDING, HELD, RUNNING, Job, JobError
 from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.metrics import Times
 from yao_tasks.core.retention import Retention
+from yao_tasks.core.retries import RetryPolicy
 
-Delay = Callable[[int], float | None]
-"""Seconds until the run after the given one (from 1); None: no retry is left."""
+# A handler that co-operates comes back in this time; after it, its worker counts as hanging (s).
+GRACE = 0.2
+
+
+class Workforce:
+    """What the ends need of a pool's workers. Replaced by the pool's own when that is built."""
+
+    def offer(self, job: Job) -> None:
+        """Let a worker take the job."""
+
+    def relieve(self) -> None:
+        """Replace workers that hang, as far as that is allowed. Called by the clock."""
 
 
 class Ends:
-    """The ends of one pool's runs. `returned` and `raised` are for the worker, `cut` for anyone."""
+    """The ends of one pool's runs. `returned` and `raised` are for the worker, the others for anyone."""
+
+    workforce = Workforce()
 
     def __init__(
         self,
@@ -28,17 +43,21 @@ class Ends:
         retention: Retention,
         announcer: Announcer,
         clock: Clock,
-        *,
-        delay: Delay,
-        offer: Callable[[Job], None],
+        times: Times,
+        policy: RetryPolicy,
     ) -> None:
         self.life = life
         self.retention = retention
         self.announcer = announcer
         self.clock = clock
-        self.delay = delay
-        self.offer = offer
+        self.times = times
+        self.policy = policy
         self.tells_success = announcer.events.success is not None
+        # Runs that were settled while their workers were in them: (job, attempt) -> worker, since (monotonic).
+        self.cut_off: dict[tuple[int, int], tuple[str, float]] = {}
+        self._came_back: set[tuple[int, int]] = set()
+        # Guards these two.
+        self._guard = threading.Lock()
 
     def returned(self, job: Job, attempt: int, result: object) -> None:
         """A handler returned."""
@@ -47,6 +66,7 @@ class Ends:
         if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
             self._late(job, attempt)
             return
+        self.times.succeeded(job, now)
         self.retention.keep(job, now)
         if tells:
             self.announcer.succeeded(job)
@@ -54,7 +74,8 @@ class Ends:
 
     def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
         """A handler raised, whatever it was."""
-        error, now, delay = describe(exception), self.clock.monotonic(), self.delay(attempt)
+        now, delay = self.clock.monotonic(), self.policy.delay(exception, attempt - job.base)
+        error = describe(exception)
         if delay is not None:
             settled = self.life.postpone(job, attempt, now + delay)
         else:
@@ -62,20 +83,43 @@ class Ends:
         if not settled:
             self._late(job, attempt)
         elif delay is not None:
+            self.times.retried(now)
             log.retrying(self.life.task, job, attempt, error, delay)
             self.life.rest(late=False)
-            self._again(job, attempt, now + delay, delay)
+            self._again(job, attempt, now, delay)
         else:
+            self.times.failed(job, now)
             self.retention.keep(job, now)
             self.announcer.failed(job, exception)
             self.life.rest(late=False)
 
-    def cut(self, job: Job, attempt: int | None, error: JobError) -> bool:
-        """End a live job from outside; `attempt` as in `Lifecycle.end`. False if there was nothing to end."""
+    def timed_out(self, job: Job, attempt: int, seconds: float) -> None:
+        """The deadline of a run has passed. Called by the clock."""
         now = self.clock.monotonic()
-        before = self.life.end(job, attempt, error, now)
+        text = f"The run took longer than {seconds:g} s."
+        delay = self.policy.delay_of_timeout(JobTimeout(text), attempt - job.base, stoppable=False)
+        if delay is None:
+            reason = (
+                "It was the last that its definition allows."
+                if attempt - job.base > self.policy.attempts > 0
+                else "It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
+            )
+            self.cut(job, attempt, ended_by("timeout", f"{text} {reason}"))
+        elif self.life.postpone(job, attempt, now + delay, stuck=True):
+            self._left_behind(job, attempt, now)
+            self.times.retried(now)
+            log.aside(log.retrying, self.life.task, job, attempt, ended_by("timeout", text), delay)
+            self._again(job, attempt, now, delay)
+
+    def cut(self, job: Job, attempt: int | None, error: JobError, *, unstarted: bool = False) -> bool:
+        """End a live job from outside; as `Lifecycle.end` says. False if there was nothing to end."""
+        now = self.clock.monotonic()
+        before = self.life.end(job, attempt, error, now, unstarted=unstarted)
         if before is None:
             return False
+        if before == RUNNING:
+            self._left_behind(job, job.attempt, now)
+        self.times.failed(job, now)
         # A rollback may still come, after which the job never was: its adder remembers it, if it is committed.
         if before != HELD:
             self.retention.keep(job, now)
@@ -84,18 +128,37 @@ class Ends:
             self.announcer.announce(job)
         return True
 
-    def _again(self, job: Job, attempt: int, due: float, delay: float) -> None:
+    def due_at(self, job: Job, attempt: int, due: float) -> None:
+        """Have the job run at `due` (monotonic), if it still waits for the run after `attempt` then."""
+        # By id: a job that is cancelled meanwhile isn't kept alive until then.
+        self.clock.at(due, partial(self._due, job.id, attempt))
+
+    def _again(self, job: Job, attempt: int, now: float, delay: float) -> None:
         if delay <= 0:
             self._due(job.id, attempt)
         else:
-            # By id: a job that is cancelled meanwhile isn't kept alive until then.
-            self.clock.at(due, partial(self._due, job.id, attempt))
+            self.due_at(job, attempt, now + delay)
 
     def _due(self, job_id: int, attempt: int) -> None:
         job = self.life.jobs.get(job_id)
-        if job is not None and self.life.ready(job, attempt):
-            self.offer(job)
+        if job is not None and self.life.ready(job, attempt, self.clock.monotonic()):
+            self.workforce.offer(job)
+
+    def _left_behind(self, job: Job, attempt: int, now: float) -> None:
+        """A run was settled while a worker is in it: the worker is stuck until it comes back."""
+        run = (job.id, attempt)
+        with self._guard:
+            if run in self._came_back:
+                self._came_back.remove(run)
+                return
+            self.cut_off[run] = (job.worker or "", now)
+        self.clock.at(now + GRACE, self.workforce.relieve)
 
     def _late(self, job: Job, attempt: int) -> None:
+        run = (job.id, attempt)
+        with self._guard:
+            if self.cut_off.pop(run, None) is None:
+                # Sooner than the one who cut it off could write it down.
+                self._came_back.add(run)
         self.life.rest(late=True)
         log.late(self.life.task, job, attempt)

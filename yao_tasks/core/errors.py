@@ -27,6 +27,18 @@ class QueueFull(TasksError):
     """As many jobs wait as the definition's `size` allows."""
 
 
+class PoolSaturated(QueueFull):
+    """Every worker of the pool is stuck in a run that was cut off, and no more of them are replaced."""
+
+
+class DuplicateJob(TasksError, ValueError):
+    """A live job of the pool has the same arguments, or the same key: `job_id` is its id."""
+
+    def __init__(self, text: str, *, job_id: int) -> None:
+        super().__init__(text)
+        self.job_id = job_id
+
+
 class BadJobId(TasksError, ValueError):
     """A job id that is no whole number between 1 and 2**53 - 1, or one that is taken."""
 
@@ -43,8 +55,29 @@ class JobCancelled(TasksError):
     """Somebody cancelled the job. Given to `event.error`."""
 
 
+class JobExpired(JobCancelled):
+    """The job had not started when its time (`expires`) was over. Given to `event.error`."""
+
+
 class JobLost(TasksError):
     """The job's process ended, or its pool was closed, before the job could end. Given to `event.error`."""
+
+
+class Retry(TasksError):
+    """Raised by a handler: run the job again, `after` seconds from now (None: as its definition says).
+
+    Counts as an attempt; where none is left the job fails.
+    """
+
+    def __init__(self, text: str = "", *, after: float | None = None) -> None:
+        if after is not None and (isinstance(after, bool) or not isinstance(after, int | float) or not after >= 0):
+            raise ValueError(f"Retry(after={after!r}): give a number of seconds, 0 or more.")
+        super().__init__(text or "The handler asked for another run.")
+        self.after = after
+
+
+class GiveUp(TasksError):
+    """Raised by a handler: the job fails now, whatever attempts are left. Its text may be shown to users."""
 
 
 PUBLIC = [error for error in list(globals().values()) if isinstance(error, type)]

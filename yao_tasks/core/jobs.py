@@ -10,15 +10,16 @@ from typing import Any
 # everything before RUNNING is WAITING.
 HELD = 0  # added in a transaction that hasn't been committed
 ADDING = 1  # `event.add` is under way
-RETRYING = 2  # between two runs
-READY = 3  # a worker may take it
-RUNNING = 4
-SUCCEEDED = 5
-FAILED = 6
-DROPPED = 7  # its transaction was rolled back: it never was
+DELAYED = 2  # not due yet
+RETRYING = 3  # between two runs
+READY = 4  # a worker may take it
+RUNNING = 5
+SUCCEEDED = 6
+FAILED = 7
+DROPPED = 8  # its transaction was rolled back: it never was
 
 WAITING_NAME, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME = "WAITING", "RUNNING", "SUCCESS", "FAILURE"
-PUBLIC = (*(WAITING_NAME,) * 4, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME, WAITING_NAME)
+PUBLIC = (*(WAITING_NAME,) * 5, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME, WAITING_NAME)
 CODES = {WAITING_NAME: 1, RUNNING_NAME: 2, SUCCESS_NAME: 3, FAILURE_NAME: 4}
 
 Progress = tuple[float, float, str]
@@ -39,6 +40,18 @@ class JobError:
     """Empty where nothing was raised in a handler."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a caller asked for one job beside its arguments. Most jobs have none."""
+
+    priority: int = 0
+    """Higher first."""
+    timeout: float | None = None
+    """Seconds for one run, in place of the definition's."""
+    key: str | None = None
+    """No other live job of the pool may have it."""
+
+
 class Job:
     """One call. Written by `lifecycle.py` alone, under its pool's lock; mutable, because it is on the hot path.
 
@@ -50,6 +63,7 @@ class Job:
         "added_at",
         "args",
         "attempt",
+        "base",
         "due",
         "ended",
         "error",
@@ -57,9 +71,11 @@ class Job:
         "id",
         "kwargs",
         "progress",
+        "ready",
         "result",
         "started",
         "status",
+        "terms",
         "waiters",
         "worker",
     )
@@ -79,6 +95,11 @@ class Job:
         self.added = added
         self.added_at = added_at
         self.attempt = 0
+        # The runs of an earlier life: a person had it tried again after these.
+        self.base = 0
+        # Since when it waits for a worker.
+        self.ready = added
+        self.terms: Terms | None = None
         self.progress = NO_PROGRESS
         self.result: Any = None
         self.error: JobError | None = None
@@ -116,7 +137,7 @@ class JobInfo:
     """The start of the current or last run. All moments are aware, in UTC."""
     ended_at: datetime | None
     due_at: datetime | None
-    """When the next run may start, for a job between two runs."""
+    """When the next run may start, for a job that is delayed or between two runs."""
     worker: str | None
     """The name of the worker that runs it, or ran it last."""
 

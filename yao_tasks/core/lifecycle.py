@@ -1,9 +1,9 @@
 """The life of a job, written once: no other module writes a job's status.
 
     HELD --accept--> ADDING --release--> READY --start--> RUNNING --succeed--> SUCCEEDED
-      |                                   ^                 | | '-----fail---> FAILED
-      '--drop--> DROPPED                  '-ready- RETRYING <-' postpone
-    HELD, ADDING, RETRYING, READY, RUNNING --end (deadline, cancel, loss)--> FAILED
+      |                 |                 ^ ^               | | '-----fail---> FAILED --revive (a new job)--> READY
+      '--drop--> DROPPED '-> DELAYED -ready' '-- RETRYING <-' postpone
+    HELD, ADDING, DELAYED, RETRYING, READY, RUNNING --end (deadline, cancel, loss)--> FAILED
 
 Each method takes the pool's lock once, for a few straight lines: reads, stores and `del`. Never a call, a
 loop, or a new container in there: CPython hands the GIL over at calls, and a lock held across one becomes
@@ -17,9 +17,10 @@ The first to settle a run wins. `attempt` names the run that the caller speaks o
 from threading import Lock
 from typing import Any
 
-from yao_tasks.core.errors import BadJobId, PoolClosed, QueueFull
+from yao_tasks.core.errors import BadJobId, DuplicateJob, JobNotFound, PoolClosed, PoolSaturated, QueueFull
 from yao_tasks.core.jobs import (
     ADDING,
+    DELAYED,
     DROPPED,
     FAILED,
     HELD,
@@ -41,6 +42,8 @@ class Lifecycle:
     def __init__(self, task: str, *, worker_nums: int, size: int, keeps_ended: bool) -> None:
         self.task = task
         self.wanted = worker_nums
+        # 8: each is a thread that may never come back.
+        self.most_replaced = min(worker_nums, 8)
         self.size = size
         self.keeps_ended = keeps_ended
         # Guards everything below, and every field of every job of the pool.
@@ -48,13 +51,17 @@ class Lifecycle:
         self.jobs: dict[int, Job] = {}  # waiting and running
         self.running: dict[int, Job] = {}  # in the order in which they started
         self.ended: dict[int, Job] = {}  # what retention still remembers
+        self.keys: dict[str, int] = {}  # the unique keys of the live jobs
         self.closing = False
+        self.paused = False
         self.queued = 0  # waiting jobs that count against `size`: all but those between two runs
         self.ready_count = 0
-        self.retrying = 0
+        self.postponed = 0  # delayed, or between two runs
         self.threads = 0  # workers that exist
         self.busy = 0  # of these, in a handler or an event
         self.stuck = 0  # of these, in a run that somebody else has settled
+        self.replaced = 0  # of these, those in whose place another works
+        self.surplus = False  # there may be more than wanted: each worker asks after its job
         self.added = 0
         self.started = 0
         self.succeeded = 0
@@ -65,32 +72,88 @@ class Lifecycle:
     # Adding
 
     def admit(self, job: Job, status: int) -> None:
-        """Take a new job in as HELD, ADDING or READY. Raises PoolClosed, BadJobId (the id is taken), QueueFull."""
+        """Take a new job in as HELD, ADDING or READY.
+
+        Raises PoolClosed, BadJobId (the id is taken), DuplicateJob (the key is), QueueFull, PoolSaturated.
+        """
         job_id = job.id
         job.status = status
+        key = None if job.terms is None else job.terms.key
+        twin = 0
         with self.lock:
             closing = self.closing
             taken = job_id in self.jobs or job_id in self.ended
-            free = self.wanted - self.busy
+            if key is not None and key in self.keys:
+                twin = self.keys[key]
+            free = 0 if self.paused else self.wanted - self.busy + self.replaced
             full = self.queued - (free if free > 0 else 0) >= self.size
-            if closing or taken or full:
+            saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
+            refused = closing or taken or full or saturated or twin > 0
+            if refused:
                 self.refused += 1
             else:
                 self.jobs[job_id] = job
                 self.queued += 1
                 self.added += status != HELD
                 self.ready_count += status == READY
+                if key is not None:
+                    self.keys[key] = job_id
+        if refused:
+            self._refuse(job_id, closing=closing, taken=taken, twin=twin, saturated=saturated)
+
+    def revive(self, old: Job, new: Job) -> None:
+        """A person wants a failed job tried again: `new` is READY under its id, and `old` is forgotten.
+
+        No token, run or waiter of the old one can touch the new one. Raises what `admit` raises, and
+        JobNotFound where `old` is no longer what the id means.
+        """
+        job_id = new.id
+        new.status = READY
+        key = None if new.terms is None else new.terms.key
+        twin = 0
+        with self.lock:
+            closing = self.closing
+            known = job_id in self.ended and self.ended[job_id] is old
+            if key is not None and key in self.keys:
+                twin = self.keys[key]
+            free = 0 if self.paused else self.wanted - self.busy + self.replaced
+            full = self.queued - (free if free > 0 else 0) >= self.size
+            saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
+            refused = closing or full or saturated or twin > 0
+            if known and not refused:
+                del self.ended[job_id]
+                self.jobs[job_id] = new
+                self.queued += 1
+                self.ready_count += 1
+                if key is not None:
+                    self.keys[key] = job_id
+            elif refused:
+                self.refused += 1
+        if refused:
+            self._refuse(job_id, closing=closing, taken=False, twin=twin, saturated=saturated)
+        if not known:
+            raise JobNotFound(f'Job {job_id} of "{self.task}" is no longer known as a failure.')
+
+    def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> None:
         if closing:
             raise PoolClosed(f'The pool of "{self.task}" is closed: it takes no more jobs.')
         if taken:
             raise BadJobId(
                 f'Job {job_id} of "{self.task}" exists already. Let event.next return a new id each time.'
             )
-        if full:
-            raise QueueFull(
-                f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
-                "Add the job later, or raise size or worker_nums."
+        if twin:
+            raise DuplicateJob(
+                f'"{self.task}" has a job like this already, {twin}, which has not ended.', job_id=twin
             )
+        if saturated:
+            raise PoolSaturated(
+                f'All {self.threads} workers of "{self.task}" are stuck in runs that have timed out or were '
+                "cancelled. What waits will run when one comes back; look at their stacks in metrics()."
+            )
+        raise QueueFull(
+            f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
+            "Add the job later, or raise size or worker_nums."
+        )
 
     def accept(self, job: Job) -> bool:
         """The transaction that held the job is committed: it counts from now on. False if it was ended meanwhile."""
@@ -103,19 +166,28 @@ class Lifecycle:
                 self.failed[job.error.kind] += 1
         return alive
 
-    def release(self, job: Job) -> bool:
-        """`event.add` has run: the job may start. False if it was ended meanwhile; the caller announces that end."""
+    def release(self, job: Job) -> int | None:
+        """`event.add` has run. Answers READY, or DELAYED where it has a moment at which it is due.
+
+        None if it was ended meanwhile; the caller announces that end.
+        """
+        status = None
         with self.lock:
-            alive = job.status == ADDING
-            if alive:
-                job.status = READY
-                self.ready_count += 1
+            if job.status == ADDING:
+                if job.due is None:
+                    status = READY
+                    self.ready_count += 1
+                else:
+                    status = DELAYED
+                    self.postponed += 1
+                job.status = status
             job.holder = None
-        return alive
+        return status
 
     def drop(self, job: Job) -> bool:
         """The transaction that held the job was rolled back: it never was. False if it was accepted after all."""
         job_id = job.id
+        key = None if job.terms is None else job.terms.key
         waiters = None
         with self.lock:
             held = job.status == HELD
@@ -124,6 +196,8 @@ class Lifecycle:
             if held:
                 del self.jobs[job_id]
                 self.queued -= 1
+                if key is not None:
+                    del self.keys[key]
             elif gone and job_id in self.ended and self.ended[job_id] is job:
                 del self.ended[job_id]
             if gone:
@@ -140,11 +214,11 @@ class Lifecycle:
         job_id = job.id
         attempt = 0
         with self.lock:
-            if job.status == READY:
-                attempt = job.attempt + 1
-                if attempt == 1:
+            if job.status == READY and not self.paused:
+                if job.attempt == job.base:
                     self.queued -= 1
-                else:
+                attempt = job.attempt + 1
+                if attempt > 1:
                     job.progress = NO_PROGRESS
                 job.status = RUNNING
                 job.attempt = attempt
@@ -164,6 +238,7 @@ class Lifecycle:
         `surplus`: an ended job that is to be forgotten.
         """
         job_id = job.id
+        key = None if job.terms is None else job.terms.key
         waiters = None
         with self.lock:
             current = job.status == RUNNING and job.attempt == attempt
@@ -178,6 +253,8 @@ class Lifecycle:
                 if self.keeps_ended:
                     self.ended[job_id] = job
                 self.succeeded += 1
+                if key is not None:
+                    del self.keys[key]
                 if resting:
                     self.busy -= 1
             if surplus is not None and surplus.id in self.ended and self.ended[surplus.id] is surplus:
@@ -189,6 +266,7 @@ class Lifecycle:
     def fail(self, job: Job, attempt: int, error: JobError, now: float) -> bool:
         """A run raised, and no retry is left. False if the run was settled before."""
         job_id = job.id
+        key = None if job.terms is None else job.terms.key
         waiters = None
         with self.lock:
             current = job.status == RUNNING and job.attempt == attempt
@@ -203,11 +281,16 @@ class Lifecycle:
                 if self.keeps_ended:
                     self.ended[job_id] = job
                 self.failed[error.kind] += 1
+                if key is not None:
+                    del self.keys[key]
         wake(waiters)
         return current
 
-    def postpone(self, job: Job, attempt: int, due: float) -> bool:
-        """A run raised, and the job will run again at `due`. False if the run was settled before."""
+    def postpone(self, job: Job, attempt: int, due: float, *, stuck: bool = False) -> bool:
+        """A run is over, and the job will run again at `due`. False if the run was settled before.
+
+        `stuck`: it was cut off, and its worker is still in it.
+        """
         job_id = job.id
         with self.lock:
             current = job.status == RUNNING and job.attempt == attempt
@@ -215,18 +298,21 @@ class Lifecycle:
                 job.status = RETRYING
                 job.due = due
                 del self.running[job_id]
-                self.retrying += 1
+                self.postponed += 1
                 self.retried += 1
+                self.stuck += stuck
         return current
 
-    def ready(self, job: Job, attempt: int) -> bool:
-        """A retry is due. False if the job was ended, or has run, meanwhile."""
+    def ready(self, job: Job, attempt: int, now: float) -> bool:
+        """A delayed job, or a retry, is due. False if the job was ended, or has run, meanwhile."""
         with self.lock:
-            current = job.status == RETRYING and job.attempt == attempt
+            waits = job.status == DELAYED or job.status == RETRYING
+            current = waits and job.attempt == attempt
             if current:
                 job.status = READY
                 job.due = None
-                self.retrying -= 1
+                job.ready = now
+                self.postponed -= 1
                 self.ready_count += 1
         return current
 
@@ -236,22 +322,31 @@ class Lifecycle:
             self.busy -= 1
             if late:
                 self.stuck -= 1
+                if self.replaced > self.stuck:
+                    # Its place was given away: there is one too many now.
+                    self.replaced -= 1
+                    self.surplus = True
 
     # Ends that no worker makes
 
-    def end(self, job: Job, attempt: int | None, error: JobError, now: float) -> int | None:
+    def end(
+        self, job: Job, attempt: int | None, error: JobError, now: float, *, unstarted: bool = False
+    ) -> int | None:
         """End a live job as failed: its deadline passed, somebody cancelled it, or it is lost.
 
-        `attempt`: end it only in this run; None: whatever it does. Answers what it was before, in the words of
+        `attempt`: end it only in this run; None: whatever it does. `unstarted`: only before its first run. Answers what it was before, in the words of
         `jobs.py`, and None if it was not alive. An end of a job that was HELD or ADDING is announced by its
         adder (so that `event.add` comes before `event.error`), any other by the caller.
         """
         job_id = job.id
+        key = None if job.terms is None else job.terms.key
         waiters = None
         before = None
         with self.lock:
             status = job.status
-            if status < SUCCEEDED and (attempt is None or (status == RUNNING and job.attempt == attempt)):
+            meant = attempt is None or (status == RUNNING and job.attempt == attempt)
+            late = unstarted and (status >= RUNNING or job.attempt != job.base)
+            if status < SUCCEEDED and meant and not late:
                 before = status
                 job.status = FAILED
                 job.error = error
@@ -267,12 +362,12 @@ class Lifecycle:
                 if status == RUNNING:
                     del self.running[job_id]
                     self.stuck += 1
-                elif status == RETRYING:
-                    self.retrying -= 1
-                elif job.attempt == 0:
+                elif job.attempt == job.base:
                     self.queued -= 1
-                if status == READY:
-                    self.ready_count -= 1
+                self.postponed -= status == DELAYED or status == RETRYING
+                self.ready_count -= status == READY
+                if key is not None:
+                    del self.keys[key]
         wake(waiters)
         return before
 

@@ -1,6 +1,8 @@
 """The log `yao_tasks`: a line for each thing that a person may want to know of a job. Arguments never."""
 
 import logging
+import threading
+from collections.abc import Callable
 
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import Job, JobError
@@ -53,6 +55,22 @@ def event_slow(task: str, job: Job, event: str, seconds: float) -> None:
     """An event keeps its thread from work."""
     text = "event.%s of job %s has been running for %.0f s; until it returns, its thread does nothing else."
     _write(logging.WARNING, task, job, text, event, job.id, seconds)
+
+
+def aside(write: Callable[..., None], *args: object) -> None:
+    """Write a rare line in a thread of its own: log handlers are foreign code, and may hang the one who calls."""
+    thread = threading.Thread(target=write, args=args, name="yao_tasks-log", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the process is about to end
+        pass
+
+
+def saturated(task: str, stacks: list[str]) -> None:
+    """Every worker hangs, and no more of them are replaced."""
+    text = "%s: all %s workers are stuck, and no more are replaced. What waits runs when one comes back. Stacks:\n%s"
+    extra = {"task": task, "job": None, "attempt": None}
+    logger.error(text, task, len(stacks), "\n".join(stacks), extra=extra)
 
 
 def callback_lost(task: str, job: Job) -> None:

@@ -1,8 +1,56 @@
 """Whether a failed run is followed by another, and when. Pure decisions."""
 
-from yao_tasks.core.definitions import Definition
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from yao_tasks.core.errors import GiveUp, JobTimeout, Retry
+
+# So that jobs which failed together don't come back together.
+JITTER = 0.1
+
+Exceptions = tuple[type[BaseException], ...]
 
 
-def delay(definition: Definition, attempt: int) -> float | None:
-    """Seconds until the run after `attempt` (counted from 1), None where no retry is left."""
-    return definition.attempt_after if attempt <= definition.attempts else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """What a definition says of retries. Durations are seconds."""
+
+    attempts: int
+    """Retries after the first run."""
+    after: float
+    exponential: bool = False
+    """Whether the wait doubles at each retry."""
+    most_after: float = 3_600.0
+    retry_on: Exceptions | None = None
+    """The failures that are retried; None: all."""
+    give_up_on: Exceptions = ()
+    """The failures that are not, whatever `retry_on` says."""
+    chance: Callable[[], float] = random.random
+
+    def delay(self, exception: BaseException, runs: int) -> float | None:
+        """Seconds until the next run, after `runs` runs of which the last raised this; None: there is none."""
+        if runs > self.attempts or isinstance(exception, GiveUp):
+            return None
+        if isinstance(exception, Retry):
+            return self._wait(runs) if exception.after is None else exception.after
+        if isinstance(exception, self.give_up_on):
+            return None
+        if self.retry_on is not None and not isinstance(exception, self.retry_on):
+            return None
+        return self._wait(runs)
+
+    def delay_of_timeout(self, exception: JobTimeout, runs: int, *, stoppable: bool) -> float | None:
+        """The same for a run that was cut off. One that can't be stopped may still be doing its work.
+
+        So it is followed by another only where `retry_on` names JobTimeout itself.
+        """
+        named = self.retry_on is not None and JobTimeout in self.retry_on
+        return self.delay(exception, runs) if stoppable or named else None
+
+    def _wait(self, runs: int) -> float:
+        if not self.exponential:
+            return self.after
+        # 2.0**60 times a millisecond is past any bound, and no float overflows.
+        wait = self.after * 2.0 ** min(runs - 1, 60)
+        return min(self.most_after, wait * (1 - JITTER + 2 * JITTER * self.chance()))

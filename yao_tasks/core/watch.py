@@ -1,6 +1,5 @@
 """What the clock looks at in one pool: runs whose deadline has passed, and events that don't come back."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -77,17 +76,7 @@ class Watch:
         if key in self._named or now - since < SLOW_SECONDS:
             return max(now, since) + SLOW_SECONDS
         self._named.add(key)
-        # Log handlers are foreign code, and may be what hangs: a thread of its own for this rare line.
-        line = threading.Thread(
-            target=log.event_slow,
-            args=(self.life.task, job, event, now - since),
-            name="yao_tasks-slow-event",
-            daemon=True,
-        )
-        try:
-            line.start()
-        except RuntimeError:  # the process is about to end
-            pass
+        log.aside(log.event_slow, self.life.task, job, event, now - since)
         return now + SLOW_SECONDS
 
     def slow_events(self) -> list[tuple[str, Job, float]]:
