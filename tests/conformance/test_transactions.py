@@ -527,10 +527,12 @@ def test_two_threads_transactions_do_not_mix(site: Site, task: MakeTask, ran: li
     both = threading.Barrier(2)
     ids: dict[bool, int] = {}
 
+    # SQLite has one transaction at a time in each database.
     def add(*, commits: bool) -> None:
+        database = "default" if commits else "other"
         try:
-            with transaction.atomic():
-                ids[commits] = pool.add()
+            with transaction.atomic(using=database):
+                ids[commits] = pool.using(database=database).add()
                 both.wait(SECONDS)
                 transaction.set_rollback(not commits)
         finally:
