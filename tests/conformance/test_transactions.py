@@ -534,7 +534,7 @@ def test_two_threads_transactions_do_not_mix(site: Site, task: MakeTask, ran: li
             with transaction.atomic(using=database):
                 ids[commits] = pool.using(database=database).add()
                 both.wait(SECONDS)
-                transaction.set_rollback(not commits)
+                transaction.set_rollback(not commits, using=database)
         finally:
             connections.close_all()
 
