@@ -527,8 +527,8 @@ def test_two_threads_transactions_do_not_mix(site: Site, task: MakeTask, ran: li
     both = threading.Barrier(2)
     ids: dict[bool, int] = {}
 
-    # SQLite has one transaction at a time in each database.
     def add(*, commits: bool) -> None:
+        # Each on a database of its own: SQLite has one writer at a time.
         database = "default" if commits else "other"
         try:
             with transaction.atomic(using=database):
