@@ -52,8 +52,8 @@ class Watch:
         if not moments:
             self._named.clear()
             return None
-        # What starts from now on is due later than this.
-        return min(now + self.timeout, *moments)
+        # A run that starts from now on is due later than this, and an event slow.
+        return min(now + self.timeout, now + SLOW_SECONDS, *moments)
 
     def _deadline(self, job: Job, now: float) -> float:
         attempt, started = job.attempt, job.started
