@@ -44,6 +44,8 @@ class Watch:
             yield
         finally:
             del self.calling[id(call)]
+            # The next call's key may be the same.
+            self._named.discard(id(call))
 
     def look(self, now: float) -> float | None:
         """End what is overdue, name what is slow. Answers when to look again, None while nothing runs."""
@@ -74,8 +76,10 @@ class Watch:
         if call is None:
             return now + self.timeout
         event, job, since = call
-        if key in self._named or now - since < SLOW_SECONDS:
-            return max(now, since) + SLOW_SECONDS
+        if now < since + SLOW_SECONDS:
+            return since + SLOW_SECONDS
+        if key in self._named:
+            return now + SLOW_SECONDS
         self._named.add(key)
         # Log handlers are foreign code, and may be what hangs: a thread of its own for this rare line.
         line = threading.Thread(
