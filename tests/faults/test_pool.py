@@ -31,9 +31,9 @@ def resident() -> int:
     return pages * 4096
 
 
-@pytest.mark.parametrize("jobs", [4_000, pytest.param(50_000, marks=pytest.mark.slow)])
-def test_each_of_many_jobs_runs_once_and_leaves_no_memory_behind(site: Site, jobs: int) -> None:
+def test_each_of_many_jobs_runs_once_and_leaves_no_memory_behind(site: Site) -> None:
     """L1."""
+    jobs = 50_000
     ran: list[int] = []
     pool = site.task("job", ran.append, worker_nums=4, size=jobs)
     ids: list[int] = []
@@ -87,11 +87,11 @@ def timed(call: Any) -> float:
     return time.perf_counter() - began
 
 
-@pytest.mark.parametrize("jobs", [1_500, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_cancels_at_any_moment_end_each_job_exactly_once(
-    site: Site, settings: Any, caplog: pytest.LogCaptureFixture, jobs: int
+    site: Site, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """F24."""
+    jobs = 10_000
     caplog.set_level(logging.CRITICAL, "yao_tasks")
     settings.YAO_TASKS = {**settings.YAO_TASKS, "RETENTION_MAX": 2 * jobs}
     ran: list[int] = []
@@ -223,6 +223,7 @@ def test_an_event_that_blocks_is_named_and_shown_and_harms_nobody(
     pool = site.task(
         "job", handler, worker_nums=1, event={event: lambda job_id, *values: go.wait(SECONDS)}, timeout=30
     )
+    began = time.time()
     job_id = pool.add(fails=event == "error")
 
     # It is shown, named in the log once, with task and id.
@@ -232,12 +233,36 @@ def test_an_event_that_blocks_is_named_and_shown_and_harms_nobody(
     lines = [record for record in caplog.records if record.levelname == "WARNING"]
     assert [(line.task, line.job) for line in lines] == [("job", job_id)]  # type: ignore[attr-defined]
     assert f"event.{event}" in lines[0].getMessage()
+    assert seconds <= lines[0].created - began < seconds + 1
     # Its job's state is not touched, and other pools' events come.
     assert pool.get(job_id).status == {"success": "SUCCESS", "error": "FAILURE", "progress": "RUNNING"}[event]
     other = tasks["other"].add()
     until(lambda: told == [other], "the other pool's event")
     go.set()
     assert pool.close() == []
+
+
+def test_each_slow_event_of_a_busy_pool_is_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F26: the second of two, one after the other, as well."""
+    monkeypatch.setattr("yao_tasks.core.watch.SLOW_SECONDS", 0.01)
+    gate = site.gate()
+
+    def handler(job_id: int, *, blocks: bool = False) -> None:
+        if blocks:
+            gate(job_id)
+
+    def named(job_id: int) -> bool:
+        return any(f"job {job_id} has been running" in record.getMessage() for record in caplog.records)
+
+    pool = site.task("job", handler, event={"success": lambda job_id, result: until(lambda: named(job_id))})
+    pool.add(blocks=True)
+
+    ids = [pool.add() for _ in range(5)]
+
+    for job_id in ids:
+        until(lambda job_id=job_id: named(job_id), "the line")
 
 
 def test_delays_follow_the_policy_and_a_job_that_succeeds_at_last_has_run_once_more(site: Site) -> None:
