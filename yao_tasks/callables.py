@@ -22,12 +22,14 @@ def imported(definition: Definition) -> Callables:
         handler=handlers.resolve(definition.process),
         next_id=named.pop("next", None),
         events=Events(**named),
+        retry_on=tuple(handlers.exception(name) for name in definition.retry_on),
+        give_up_on=tuple(handlers.exception(name) for name in definition.give_up_on),
     )
 
 
 def faults(definition: Definition) -> list[Fault]:
     """Return what is wrong with the callables that a definition names. Imports them; never raises."""
-    return [*_handler(definition), *_events(definition)]
+    return [*_handler(definition), *_events(definition), *_exceptions(definition)]
 
 
 def discovery_faults() -> Iterator[Fault]:
@@ -74,6 +76,17 @@ def _events(definition: Definition) -> Iterator[Fault]:
         if function is not None and handlers.is_async(function):
             text = f'{printable(definition.path)}: "event.{event}" {shown(name)} is an async def.'
             yield _fault(definition, Code.ASYNC, text, _NO_COROUTINES)
+
+
+def _exceptions(definition: Definition) -> Iterator[Fault]:
+    for key in ("retry_on", "give_up_on"):
+        for name in getattr(definition, key):
+            try:
+                handlers.exception(name)
+            except handlers.HandlerError as error:
+                text = f'{printable(definition.path)}: "{key}" can\'t be used. {error}'
+                hint = "Give dotted paths of exceptions, such as smtplib.SMTPException or ConnectionError."
+                yield _fault(definition, Code.EXCEPTION, text, hint)
 
 
 def _resolve(

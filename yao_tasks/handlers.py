@@ -92,6 +92,15 @@ def resolve(name: str) -> Handler:
     return found
 
 
+def exception(name: str) -> type[BaseException]:
+    """Return the exception class that a dotted path means; one without dots is a built-in. Raises `HandlerError`."""
+    path = name if "." in name else f"builtins.{name}"
+    found = _attribute(path, *_module(path))
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        raise HandlerError(f"{shown(name)} is {shown(found)}, which is no exception.")
+    return found
+
+
 def is_async(function: Handler) -> bool:
     """Whether a call makes a coroutine or an asynchronous generator; sees through partials and objects."""
     if isinstance(function, partial):

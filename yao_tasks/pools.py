@@ -1,15 +1,40 @@
 """`tasks`, and the pools it hands out: what a project calls."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.apps import apps
 
 from yao_tasks import boot
 from yao_tasks.core.definitions import Definition
+from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import JobInfo
-from yao_tasks.engines.base import DEFAULTS, Options
-from yao_tasks.options import options_from
+from yao_tasks.engines.base import DEFAULTS, Arguments, Options
+from yao_tasks.options import checked_workers, options_from, query_from
+
+
+class Adder:
+    """Adds jobs with options: what `pool.using(…)` returns."""
+
+    __slots__ = ("id", "options")
+
+    def __init__(self, task: str, options: Options) -> None:
+        self.id = task
+        self.options = options
+
+    def add(self, /, *args: Any, **kwargs: Any) -> int:
+        """Add a job, as `Pool.add` does, with these options."""
+        return boot.engine(self.id).add(args, kwargs, self.options)
+
+    def add_many(self, calls: Iterable[Sequence[Any]], *, partial: bool = False) -> list[int]:
+        """Add many jobs, as `Pool.add_many` does, each with these options."""
+        return boot.engine(self.id).add_many(_arguments(calls), self.options, partial=partial)
+
+    async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
+        """The same as `add`, from a coroutine: what might block runs in a thread."""
+        return await sync_to_async(self.add)(*args, **kwargs)
 
 
 class Pool:
@@ -33,20 +58,43 @@ class Pool:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    # Adding
+
     def add(self, /, *args: Any, **kwargs: Any) -> int:
         """Add a job that calls the task's handler with its id and these arguments; answers the id at once.
 
-        Inside a transaction the job waits for the commit, and a rollback takes it back. Raises QueueFull,
-        PoolClosed, BadJobId, and what `event.next` raises.
+        Inside a transaction the job waits for the commit, and a rollback takes it back. Raises QueueFull
+        (PoolSaturated, where all workers hang), DuplicateJob, PoolClosed, BadJobId, and what `event.next` raises.
         """
         return boot.engine(self.id).add(args, kwargs, DEFAULTS)
 
-    def using(self, **options: Any) -> "Adder":
-        """An `add` with options: `on_commit=False` (don't wait for the commit), `database="other"` (whose commit).
+    def add_many(self, calls: Iterable[Sequence[Any]], *, partial: bool = False) -> list[int]:
+        """Add a job for each element, a tuple or list of positional arguments; answers their ids in order.
 
-        TypeError for an unknown option or a value of the wrong type.
+        All or none: raises what `add` raises, and TypeError for an element that is no tuple or list. With
+        `partial` as many as there is place for, and 0 in place of each id that was refused. As long as the
+        answer is held, its jobs are found, however long ago they ended.
         """
-        return Adder(self, options_from(options))
+        return boot.engine(self.id).add_many(_arguments(calls), DEFAULTS, partial=partial)
+
+    def using(self, **options: Any) -> Adder:
+        """An `add` with options.
+
+        `run_after` (seconds, timedelta or aware datetime), `priority` (-100 to 100, higher first), `unique` (a text
+        that no other live job may have), `timeout` (seconds for one run), `expires` (seconds: not started by
+        then, it is cancelled), `on_commit=False` (don't wait for the commit), `database` (whose commit).
+        TypeError for an unknown option or a wrong type, ValueError for a value out of range.
+        """
+        return Adder(self.id, options_from(options))
+
+    def retry(self, job_id: int) -> None:
+        """Run a failed job again, under its id, with fresh attempts. ValueError if it is no FAILURE.
+
+        Raises JobNotFound once it is forgotten, and QueueFull, DuplicateJob, PoolClosed as `add` does.
+        """
+        boot.engine(self.id).retry(job_id)
+
+    # Looking
 
     def get(self, job_id: int) -> JobInfo:
         """A picture of the job as it is now. JobNotFound where it isn't known (any more), BadJobId for no id."""
@@ -56,9 +104,64 @@ class Pool:
         """Wait for the job's end in the calling thread, `timeout` seconds at most (None: without limit).
 
         Returns at the end, before its events have run. Raises TimeoutError, JobNotFound; RuntimeError at once
-        where the job waits for the commit of the caller's own transaction.
+        where the job can't end while the caller waits: it is held by the caller's own transaction or
+        `event.add`, or all workers of its pool would wait for jobs of their own pool.
         """
         return boot.engine(self.id).wait(job_id, timeout)
+
+    def as_completed(self, ids: Sequence[int], timeout: float | None = None) -> Iterator[JobInfo]:
+        """The jobs in the order in which they end, each once; ids that are 0 are passed over.
+
+        Raises JobNotFound at once for an id that isn't known, TimeoutError `timeout` seconds after the first
+        was asked for, if some have not ended by then.
+        """
+        return boot.engine(self.id).as_completed(ids, timeout)
+
+    @property
+    def jobs(self) -> Mapping[int, JobInfo]:
+        """The WAITING and RUNNING jobs: id -> JobInfo, read-only; iterates a snapshot."""
+        return boot.engine(self.id).jobs()
+
+    def search(
+        self,
+        *,
+        status: str | None = None,
+        kind: str | None = None,
+        phase: str | None = None,
+        text: str | None = None,
+        order: str = "-added_at",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JobInfo]:
+        """The jobs that fit, live and remembered ones; `limit` of them from `offset` on.
+
+        `kind` of a failure: raised, timeout, cancelled, lost. `phase` of a waiting job: ready, delayed, retrying.
+        `text`: a part of id, message, error or arguments, in any case. `since`, `until`: when it was added.
+        `order`: added_at, ended_at, -added_at, -ended_at. ValueError, TypeError for what is none of these.
+        """
+        query = query_from({name: value for name, value in locals().items() if name != "self"})
+        return boot.engine(self.id).search(query)
+
+    @property
+    def config(self) -> Definition:
+        """The definition as loaded: attributes, and a read-only mapping."""
+        return boot.definition_of(self.id)
+
+    def metrics(self) -> dict[str, Any]:
+        """The pool in numbers: `added`, `started`, `succeeded`, `failed` (by kind), `retried`, `refused`; now:
+        `waiting` (of these `delayed` not due yet), `running`, `workers`, `worker_nums`, `stuck`, `stacks` (texts),
+        `paused`, `oldest_waiting` (s), `failed_events`, `slow_events` (texts); of the last hour: `wait_time` and
+        `run_time` (`avg`, `p50`, `p95`, `max` in s), `minutes` (60 dicts, the oldest first)."""
+        return boot.engine(self.id).metrics()
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """What the pool's engine can do: names of methods and options."""
+        return boot.engine(self.id).supports
+
+    # Steering
 
     def progress(self, job_id: int, current: float, total: float = 0, message: str = "") -> None:
         """Report how far a job is; `event.progress` runs in this thread. JobNotFound once the job has ended.
@@ -71,25 +174,21 @@ class Pool:
         """End the job at once as FAILURE, kind `cancelled`. False where nothing live was there to cancel."""
         return boot.engine(self.id).cancel(job_id)
 
-    @property
-    def jobs(self) -> Mapping[int, JobInfo]:
-        """The WAITING and RUNNING jobs: id -> JobInfo, read-only; iterates a snapshot."""
-        return boot.engine(self.id).jobs()
+    def pause(self) -> None:
+        """Start no more jobs in this process; those that run go on, and `add` still accepts."""
+        boot.engine(self.id).pause()
 
-    @property
-    def config(self) -> Definition:
-        """The definition as loaded: attributes, and a read-only mapping."""
-        return boot.definition_of(self.id)
+    def resume(self) -> None:
+        """Start jobs again."""
+        boot.engine(self.id).resume()
 
-    def metrics(self) -> dict[str, Any]:
-        """The pool in numbers: `added`, `started`, `succeeded`, `failed` (by kind), `retried`, `refused`; and now:
-        `waiting` (of these `delayed` not due yet), `running`, `workers`, `stuck`, `paused`, `oldest_waiting` (s)."""
-        return boot.engine(self.id).metrics()
+    def resize(self, worker_nums: int) -> None:
+        """Have so many workers, 1 to 1,000: more at once, fewer as each surplus one ends its job."""
+        boot.engine(self.id).resize(checked_workers(worker_nums))
 
-    @property
-    def supports(self) -> frozenset[str]:
-        """What the pool's engine can do: names of methods."""
-        return boot.engine(self.id).supports
+    def purge(self, *, delayed: bool = False) -> int:
+        """Cancel all jobs that are ready, with `delayed` also those not due yet. Answers how many."""
+        return boot.engine(self.id).purge(delayed=delayed)
 
     def close(self, timeout: float = 30) -> list[int]:
         """Close the pool for good: refuse new jobs, tell running ones, run what waits for `timeout` seconds.
@@ -98,19 +197,27 @@ class Pool:
         """
         return boot.engine(self.id).close(timeout)
 
+    # From coroutines
 
-class Adder:
-    """What `pool.using(…)` returns."""
+    async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
+        """The same as `add`: what might block, events and a full queue, runs in a thread."""
+        return await sync_to_async(self.add)(*args, **kwargs)
 
-    __slots__ = ("options", "pool")
+    async def aget(self, job_id: int) -> JobInfo:
+        """The same as `get`."""
+        return self.get(job_id)
 
-    def __init__(self, pool: Pool, options: Options) -> None:
-        self.pool = pool
-        self.options = options
+    async def await_end(self, job_id: int, timeout: float | None = None) -> JobInfo:
+        """The same as `wait`; no thread waits."""
+        return await boot.engine(self.id).await_end(job_id, timeout)
 
-    def add(self, /, *args: Any, **kwargs: Any) -> int:
-        """As `Pool.add`, with these options."""
-        return boot.engine(self.pool.id).add(args, kwargs, self.options)
+    async def acancel(self, job_id: int) -> bool:
+        """The same as `cancel`."""
+        return self.cancel(job_id)
+
+    async def aretry(self, job_id: int) -> None:
+        """The same as `retry`."""
+        self.retry(job_id)
 
 
 class Tasks(Mapping[str, Pool]):
@@ -130,6 +237,18 @@ class Tasks(Mapping[str, Pool]):
 
     def __len__(self) -> int:
         return len(boot.loaded().task_ids)
+
+
+def _arguments(calls: Iterable[Sequence[Any]]) -> list[Arguments]:
+    """The elements of `add_many` as arguments. TypeError for one that is no tuple or list."""
+    checked: list[Arguments] = []
+    for place, call in enumerate(calls):
+        if not isinstance(call, tuple | list):
+            raise TypeError(
+                f"add_many: element {place} is {shown(call)}. Give a tuple of arguments, such as ({shown(call)},)."
+            )
+        checked.append((tuple(call), {}))
+    return checked
 
 
 tasks = Tasks()

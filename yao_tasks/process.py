@@ -10,13 +10,13 @@ from typing import Any
 
 from yao_tasks import boot, handlers
 from yao_tasks.core.current import current_job
-from yao_tasks.core.errors import BadJobId, PoolClosed, QueueFull
+from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, QueueFull
 from yao_tasks.core.log import logger
 from yao_tasks.handlers import register as register  # public as yao_tasks.register
 
 # The fields that the original's `get` answers with.
 FIELDS = ("id", "status", "current", "total", "message", "response")
-REFUSALS = (QueueFull, BadJobId, PoolClosed)
+REFUSALS = (QueueFull, DuplicateJob, BadJobId, PoolClosed)
 
 
 def Process(name: str, /, *args: Any) -> Any:  # noqa: N802 - the original's name

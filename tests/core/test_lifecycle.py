@@ -9,9 +9,10 @@ import pytest
 from tests.conftest import until
 from yao_tasks.core.crew import Crew
 from yao_tasks.core.errors import BadJobId, PoolClosed, QueueFull
-from yao_tasks.core.failures import ended_by
+from yao_tasks.core.failures import cancelled, timed_out
 from yao_tasks.core.jobs import (
     ADDING,
+    DELAYED,
     DROPPED,
     FAILED,
     HELD,
@@ -27,8 +28,8 @@ from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.waiting import wait
 
 RAISED = JobError(kind="raised", type="ValueError", message="no", traceback="")
-CANCELLED = ended_by("cancelled", "enough")
-COUNTERS = ("queued", "ready_count", "retrying", "busy", "stuck", "added", "started", "succeeded", "retried")
+CANCELLED = cancelled("enough")
+COUNTERS = ("queued", "ready_count", "postponed", "busy", "stuck", "added", "started", "succeeded", "retried")
 
 
 def life_with(*, size: int = 5, worker_nums: int = 1, keeps_ended: bool = True) -> Lifecycle:
@@ -45,10 +46,13 @@ def new_job(job_id: int = 1) -> Job:
 
 def bring(life: Lifecycle, job: Job, status: int) -> Job:
     """Bring a new job to a state, by the verbs alone. Every run that was needed is run 1."""
-    first = {HELD: HELD, ADDING: ADDING, DROPPED: HELD}.get(status, READY)
+    first = {HELD: HELD, ADDING: ADDING, DELAYED: ADDING, DROPPED: HELD}.get(status, READY)
     life.admit(job, first)
     if first == READY:
         job.holder = None
+    if status == DELAYED:
+        job.due = 19.0
+        life.release(job)
     if status == DROPPED:
         life.drop(job)
     if status in (RETRYING, RUNNING, SUCCEEDED, FAILED):
@@ -83,7 +87,7 @@ def picture(life: Lifecycle, job: Job) -> dict[str, Any]:
 
 
 Verb = Callable[[Lifecycle, Job], Any]
-TIMEOUT = ended_by("timeout", "slow")
+TIMEOUT = timed_out("slow")
 HALF = (1, 2, "half")
 VERBS: dict[str, Verb] = {
     "accept": lambda life, job: life.accept(job),
@@ -96,8 +100,12 @@ VERBS: dict[str, Verb] = {
     "fail stale": lambda life, job: life.fail(job, 7, RAISED, 20.0),
     "postpone": lambda life, job: life.postpone(job, 1, 30.0),
     "postpone stale": lambda life, job: life.postpone(job, 7, 30.0),
-    "ready": lambda life, job: life.ready(job, 1),
-    "ready stale": lambda life, job: life.ready(job, 7),
+    "ready": lambda life, job: life.ready(job, 1, 20.0),
+    "ready early": lambda life, job: life.ready(job, 0, 20.0),
+    "ready stale": lambda life, job: life.ready(job, 7, 20.0),
+    "cut off": lambda life, job: life.postpone(job, 1, 30.0, stuck=True),
+    "purge": lambda life, job: life.end(job, None, CANCELLED, 20.0, unready=True),
+    "expire": lambda life, job: life.end(job, None, CANCELLED, 20.0, unstarted=True),
     "deadline": lambda life, job: life.end(job, 1, TIMEOUT, 20.0),
     "deadline stale": lambda life, job: life.end(job, 7, TIMEOUT, 20.0),
     "cancel": lambda life, job: life.end(job, None, CANCELLED, 20.0),
@@ -115,11 +123,33 @@ ALLOWED: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {
     (HELD, "drop"): (True, {"status": DROPPED, "jobs": False, "queued": 0}),
     (HELD, "cancel"): (HELD, {**CANCEL, "queued": 0}),
     (HELD, "report from outside"): (True, {"progress": HALF}),
-    (ADDING, "release"): (True, {"status": READY, "ready_count": 1, "holder": None}),
+    (ADDING, "release"): (READY, {"status": READY, "ready_count": 1, "holder": None}),
     (ADDING, "cancel"): (ADDING, {**CANCEL, "queued": 0, "failed": COUNTED}),
     (ADDING, "report from outside"): (True, {"progress": HALF}),
-    (RETRYING, "ready"): (True, {"status": READY, "due": None, "retrying": 0, "ready_count": 1}),
-    (RETRYING, "cancel"): (RETRYING, {**CANCEL, "due": None, "retrying": 0, "failed": COUNTED}),
+    (DELAYED, "ready early"): (
+        True,
+        {"status": READY, "due": None, "ready": 20.0, "postponed": 0, "ready_count": 1},
+    ),
+    (DELAYED, "cancel"): (DELAYED, {**CANCEL, "due": None, "postponed": 0, "queued": 0, "failed": COUNTED}),
+    (DELAYED, "purge"): (DELAYED, {**CANCEL, "due": None, "postponed": 0, "queued": 0, "failed": COUNTED}),
+    (DELAYED, "expire"): (DELAYED, {**CANCEL, "due": None, "postponed": 0, "queued": 0, "failed": COUNTED}),
+    (DELAYED, "report from outside"): (True, {"progress": HALF}),
+    (RETRYING, "ready"): (
+        True,
+        {"status": READY, "due": None, "ready": 20.0, "postponed": 0, "ready_count": 1},
+    ),
+    (RETRYING, "purge"): (RETRYING, {**CANCEL, "due": None, "postponed": 0, "failed": COUNTED}),
+    (HELD, "purge"): (HELD, {**CANCEL, "queued": 0}),
+    (HELD, "expire"): (HELD, {**CANCEL, "queued": 0}),
+    (ADDING, "purge"): (ADDING, {**CANCEL, "queued": 0, "failed": COUNTED}),
+    (ADDING, "expire"): (ADDING, {**CANCEL, "queued": 0, "failed": COUNTED}),
+    (READY, "purge"): (READY, {**CANCEL, "queued": 0, "ready_count": 0, "failed": COUNTED}),
+    (READY, "expire"): (READY, {**CANCEL, "queued": 0, "ready_count": 0, "failed": COUNTED}),
+    (RUNNING, "cut off"): (
+        True,
+        {"status": RETRYING, "due": 30.0, "running": False, "postponed": 1, "retried": 1, "stuck": 1},
+    ),
+    (RETRYING, "cancel"): (RETRYING, {**CANCEL, "due": None, "postponed": 0, "failed": COUNTED}),
     (RETRYING, "report from outside"): (True, {"progress": HALF}),
     (READY, "start"): (
         1,
@@ -162,7 +192,7 @@ ALLOWED: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {
     ),
     (RUNNING, "postpone"): (
         True,
-        {"status": RETRYING, "due": 30.0, "running": False, "retrying": 1, "retried": 1},
+        {"status": RETRYING, "due": 30.0, "running": False, "postponed": 1, "retried": 1},
     ),
     (RUNNING, "deadline"): (
         RUNNING,
@@ -181,6 +211,7 @@ ALLOWED: dict[tuple[int, str], tuple[Any, dict[str, Any]]] = {
 STATES = {
     "HELD": HELD,
     "ADDING": ADDING,
+    "DELAYED": DELAYED,
     "RETRYING": RETRYING,
     "READY": READY,
     "RUNNING": RUNNING,
@@ -255,7 +286,7 @@ def test_the_second_run_starts_with_fresh_progress_and_takes_no_place_in_the_que
     life.report(job, 1, HALF)
     life.postpone(job, 1, 13.0)
     life.rest(late=False)
-    life.ready(job, 1)
+    life.ready(job, 1, 20.0)
     life.admit(new_job(2), READY)
     life.admit(new_job(3), READY)
 
@@ -268,7 +299,7 @@ def test_the_second_run_starts_with_fresh_progress_and_takes_no_place_in_the_que
 def test_news_of_the_first_run_is_stale_once_the_second_runs(verb: str) -> None:
     life, job = life_with(), new_job()
     bring(life, job, RETRYING)
-    life.ready(job, 1)
+    life.ready(job, 1, 20.0)
     life.start(job, "w", 14.0)
     before = picture(life, job)
 

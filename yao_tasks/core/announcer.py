@@ -80,6 +80,18 @@ class Announcer:
     def announce(self, job: Job) -> None:
         """Have an end that no worker made told by the pool's own thread."""
         self._ends.put(job)
+        self._start()
+
+    def give_up(self, thread: int) -> None:
+        """Leave the announcer's thread to itself, if that is `thread` (its ident): another takes its place."""
+        with self._guard:
+            if self._thread is None or self._thread.ident != thread:
+                return
+            self._thread = None
+        if not self._ends.empty():
+            self._start()
+
+    def _start(self) -> None:
         with self._guard:
             if self._thread is not None:
                 return
@@ -117,7 +129,9 @@ class Announcer:
             job = None
 
     def _next(self) -> Job | None:
-        """The next end to tell. None once the pool is closed and all are told: then this thread is none any more."""
+        """The next end to tell. None for a thread that was given up, or once the pool is closed and all are told."""
+        if self._thread is not threading.current_thread():
+            return None
         job = None if self._finished else self._ends.get()
         while job is None:
             with self._guard:

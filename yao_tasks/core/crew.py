@@ -17,7 +17,9 @@ class Crew:
         """Whether one more worker is needed and allowed; it counts from now on."""
         life = self.life
         with life.lock:
-            needed = life.threads - life.replaced < life.wanted and life.ready_count > life.threads - life.busy
+            needed = (
+                life.threads - life.replaced < life.wanted and life.ready_count > life.threads - life.busy
+            )
             if needed:
                 life.threads += 1
         return needed
@@ -47,6 +49,32 @@ class Crew:
             else:
                 life.surplus = False
         return surplus
+
+    def pause(self, paused: bool) -> None:
+        """Start no more jobs, or start them again."""
+        life = self.life
+        with life.lock:
+            life.paused = paused
+
+    def give_up(self) -> bool:
+        """A worker hangs in an event: its place is given away, outside the number that may be replaced."""
+        life = self.life
+        with life.lock:
+            allowed = not life.closing
+            if allowed:
+                life.stuck += 1
+                life.replaced += 1
+                life.most_replaced += 1
+        return allowed
+
+    def take_back(self) -> None:
+        """A worker came back from an event in which it had been given up."""
+        life = self.life
+        with life.lock:
+            life.stuck -= 1
+            life.replaced -= 1
+            life.most_replaced -= 1
+            life.surplus = True
 
     def resize(self, worker_nums: int) -> int:
         """Want so many workers. Answers how many there are too many now: each leaves after its job."""

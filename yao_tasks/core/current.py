@@ -46,7 +46,9 @@ class CurrentJob:
         job, started = self._job, self._job.started
         if started is None:
             return None
-        at = job.added_at + (started - job.added) + self._reporter.timeout
+        terms = job.terms
+        timeout = self._reporter.timeout if terms is None or terms.timeout is None else terms.timeout
+        at = job.added_at + (started - job.added) + timeout
         return datetime.fromtimestamp(at, UTC)
 
     @property

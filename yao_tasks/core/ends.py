@@ -6,12 +6,13 @@ remembering, the next run, the log, the events.
 
 import threading
 from functools import partial
+from typing import Protocol
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.errors import JobTimeout
-from yao_tasks.core.failures import describe, ended_by
+from yao_tasks.core.failures import describe, timed_out
 from yao_tasks.core.jobs import ADDING, HELD, RUNNING, Job, JobError
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.metrics import Times
@@ -22,8 +23,8 @@ from yao_tasks.core.retries import RetryPolicy
 GRACE = 0.2
 
 
-class Workforce:
-    """What the ends need of a pool's workers. Replaced by the pool's own when that is built."""
+class Workforce(Protocol):
+    """What the ends need of a pool's workers."""
 
     def offer(self, job: Job) -> None:
         """Let a worker take the job."""
@@ -32,10 +33,18 @@ class Workforce:
         """Replace workers that hang, as far as that is allowed. Called by the clock."""
 
 
+class Nobody:
+    """No workers: those of a pool that has none, or whose own are not built yet."""
+
+    def offer(self, job: Job) -> None:
+        """Nobody takes it."""
+
+    def relieve(self) -> None:
+        """Nobody hangs."""
+
+
 class Ends:
     """The ends of one pool's runs. `returned` and `raised` are for the worker, the others for anyone."""
-
-    workforce = Workforce()
 
     def __init__(
         self,
@@ -52,6 +61,7 @@ class Ends:
         self.clock = clock
         self.times = times
         self.policy = policy
+        self.workforce: Workforce = Nobody()
         self.tells_success = announcer.events.success is not None
         # Runs that were settled while their workers were in them: (job, attempt) -> worker, since (monotonic).
         self.cut_off: dict[tuple[int, int], tuple[str, float]] = {}
@@ -104,17 +114,25 @@ class Ends:
                 if attempt - job.base > self.policy.attempts > 0
                 else "It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
             )
-            self.cut(job, attempt, ended_by("timeout", f"{text} {reason}"))
+            self.cut(job, attempt, timed_out(f"{text} {reason}"))
         elif self.life.postpone(job, attempt, now + delay, stuck=True):
             self._left_behind(job, attempt, now)
             self.times.retried(now)
-            log.aside(log.retrying, self.life.task, job, attempt, ended_by("timeout", text), delay)
+            log.aside(log.retrying, self.life.task, job, attempt, timed_out(text), delay)
             self._again(job, attempt, now, delay)
 
-    def cut(self, job: Job, attempt: int | None, error: JobError, *, unstarted: bool = False) -> bool:
+    def cut(
+        self,
+        job: Job,
+        attempt: int | None,
+        error: JobError,
+        *,
+        unstarted: bool = False,
+        unready: bool = False,
+    ) -> bool:
         """End a live job from outside; as `Lifecycle.end` says. False if there was nothing to end."""
         now = self.clock.monotonic()
-        before = self.life.end(job, attempt, error, now, unstarted=unstarted)
+        before = self.life.end(job, attempt, error, now, unstarted=unstarted, unready=unready)
         if before is None:
             return False
         if before == RUNNING:

@@ -70,7 +70,9 @@ class Retry(TasksError):
     """
 
     def __init__(self, text: str = "", *, after: float | None = None) -> None:
-        if after is not None and (isinstance(after, bool) or not isinstance(after, int | float) or not after >= 0):
+        if after is not None and (
+            isinstance(after, bool) or not isinstance(after, int | float) or not after >= 0
+        ):
             raise ValueError(f"Retry(after={after!r}): give a number of seconds, 0 or more.")
         super().__init__(text or "The handler asked for another run.")
         self.after = after

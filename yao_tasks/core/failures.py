@@ -2,7 +2,7 @@
 
 import traceback
 
-from yao_tasks.core.errors import JobCancelled, JobLost, JobTimeout
+from yao_tasks.core.errors import JobCancelled, JobExpired, JobLost, JobTimeout
 from yao_tasks.core.jobs import JobError
 from yao_tasks.core.log import safe_text
 
@@ -13,7 +13,13 @@ FRAMES = 50
 # Above the handler's: `Runner.run` and `current.enter`.
 OUR_FRAMES = 2
 
-_CLASSES: dict[str, type[Exception]] = {"timeout": JobTimeout, "cancelled": JobCancelled, "lost": JobLost}
+
+def name_of(cls: type) -> str:
+    """A class's dotted name; that of a built-in one alone."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+_CLASSES = {name_of(cls): cls for cls in (JobTimeout, JobCancelled, JobExpired, JobLost)}
 
 
 def describe(exception: BaseException) -> JobError:
@@ -27,19 +33,33 @@ def describe(exception: BaseException) -> JobError:
     )
 
 
-def ended_by(kind: str, message: str) -> JobError:
-    """What is kept of an end that nobody raised: `timeout`, `cancelled` or `lost`."""
-    return JobError(kind=kind, type=name_of(_CLASSES[kind]), message=message, traceback="")
+def timed_out(text: str) -> JobError:
+    """The end of a run that took too long."""
+    return _nobody_raised("timeout", JobTimeout, text)
+
+
+def cancelled(text: str) -> JobError:
+    """The end of a job that somebody cancelled."""
+    return _nobody_raised("cancelled", JobCancelled, text)
+
+
+def expired(text: str) -> JobError:
+    """The end of a job that had not started in time: a cancel by its own terms."""
+    return _nobody_raised("cancelled", JobExpired, text)
+
+
+def lost(text: str) -> JobError:
+    """The end of a job that its process, or its pool, could not bring to an end."""
+    return _nobody_raised("lost", JobLost, text)
 
 
 def exception_for(error: JobError) -> Exception:
     """The exception that `event.error` is given for such an end."""
-    return _CLASSES[error.kind](error.message)
+    return _CLASSES[error.type](error.message)
 
 
-def name_of(cls: type) -> str:
-    """A class's dotted name; that of a built-in one alone."""
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+def _nobody_raised(kind: str, cls: type[Exception], text: str) -> JobError:
+    return JobError(kind=kind, type=name_of(cls), message=text, traceback="")
 
 
 def _traceback(exception: BaseException) -> str:

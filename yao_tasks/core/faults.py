@@ -25,6 +25,7 @@ class Code(StrEnum):
     ASYNC = "E013"
     NO_JOB_ID = "E014"
     PROCESSES = "E015"
+    EXCEPTION = "E016"
     EMPTY_FOLDER = "W001"
     FIRST_PARAMETER = "W002"
 

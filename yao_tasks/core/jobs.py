@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from threading import Event, Lock
-from typing import Any
+from threading import Lock
+from typing import Any, Protocol
 
 # The moments of a job's life, in order. Those who ask are told one of four names (PUBLIC):
 # everything before RUNNING is WAITING.
@@ -24,7 +24,16 @@ CODES = {WAITING_NAME: 1, RUNNING_NAME: 2, SUCCESS_NAME: 3, FAILURE_NAME: 4}
 
 Progress = tuple[float, float, str]
 NO_PROGRESS: Progress = (0, 0, "")
-Waiters = dict[int, Event]
+
+
+class Waiter(Protocol):
+    """One who waits for a job's end."""
+
+    def set(self) -> None:
+        """The job has ended. Called once, by the thread that ended it, under no lock."""
+
+
+Waiters = dict[int, Waiter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,8 +71,8 @@ class Lifecycle:
 
     # Adding
 
-    def admit(self, job: Job, status: int) -> None:
-        """Take a new job in as HELD, ADDING or READY.
+    def admit(self, job: Job, status: int, *, reserved: bool = False) -> None:
+        """Take a new job in as HELD, ADDING or READY. `reserved`: its place has been reserved.
 
         Raises PoolClosed, BadJobId (the id is taken), DuplicateJob (the key is), QueueFull, PoolSaturated.
         """
@@ -86,20 +86,40 @@ class Lifecycle:
             if key is not None and key in self.keys:
                 twin = self.keys[key]
             free = 0 if self.paused else self.wanted - self.busy + self.replaced
-            full = self.queued - (free if free > 0 else 0) >= self.size
+            full = not reserved and self.queued - (free if free > 0 else 0) >= self.size
             saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or taken or full or saturated or twin > 0
             if refused:
                 self.refused += 1
             else:
                 self.jobs[job_id] = job
-                self.queued += 1
+                self.queued += not reserved
                 self.added += status != HELD
                 self.ready_count += status == READY
                 if key is not None:
                     self.keys[key] = job_id
         if refused:
             self._refuse(job_id, closing=closing, taken=taken, twin=twin, saturated=saturated)
+
+    def reserve(self, count: int) -> None:
+        """Reserve places for so many jobs, all or none. Raises PoolClosed, QueueFull, PoolSaturated."""
+        with self.lock:
+            closing = self.closing
+            free = 0 if self.paused else self.wanted - self.busy + self.replaced
+            full = self.queued + count - (free if free > 0 else 0) > self.size
+            saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
+            refused = closing or full or saturated
+            if refused:
+                self.refused += count
+            else:
+                self.queued += count
+        if refused:
+            self._refuse(0, closing=closing, taken=False, twin=0, saturated=saturated)
+
+    def give_back(self, count: int) -> None:
+        """Reserve so many places no longer."""
+        with self.lock:
+            self.queued -= count
 
     def revive(self, old: Job, new: Job) -> None:
         """A person wants a failed job tried again: `new` is READY under its id, and `old` is forgotten.
@@ -330,11 +350,19 @@ class Lifecycle:
     # Ends that no worker makes
 
     def end(
-        self, job: Job, attempt: int | None, error: JobError, now: float, *, unstarted: bool = False
+        self,
+        job: Job,
+        attempt: int | None,
+        error: JobError,
+        now: float,
+        *,
+        unstarted: bool = False,
+        unready: bool = False,
     ) -> int | None:
         """End a live job as failed: its deadline passed, somebody cancelled it, or it is lost.
 
-        `attempt`: end it only in this run; None: whatever it does. `unstarted`: only before its first run. Answers what it was before, in the words of
+        `attempt`: end it only in this run; None: whatever it does. `unstarted`: only before its first run;
+        `unready`: only while it waits. Answers what it was before, in the words of
         `jobs.py`, and None if it was not alive. An end of a job that was HELD or ADDING is announced by its
         adder (so that `event.add` comes before `event.error`), any other by the caller.
         """
@@ -345,7 +373,8 @@ class Lifecycle:
         with self.lock:
             status = job.status
             meant = attempt is None or (status == RUNNING and job.attempt == attempt)
-            late = unstarted and (status >= RUNNING or job.attempt != job.base)
+            runs = status >= RUNNING
+            late = (unready and runs) or (unstarted and (runs or job.attempt != job.base))
             if status < SUCCEEDED and meant and not late:
                 before = status
                 job.status = FAILED

@@ -109,7 +109,11 @@ class Times:
         for minute in hour:
             wait.merge(minute.wait)
             run.merge(minute.run)
-        return {"wait_time": wait.summary(), "run_time": run.summary(), "minutes": [_row(m, last) for m in hour]}
+        return {
+            "wait_time": wait.summary(),
+            "run_time": run.summary(),
+            "minutes": [_row(m, last) for m in hour],
+        }
 
     def _roll(self, now: float) -> Minute:
         number = int(now // 60)

@@ -2,40 +2,57 @@
 
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from yao_tasks.core.current import enter
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.jobs import Job
+from yao_tasks.core.places import Places
 
 
 class Runner:
     """Runs jobs of one pool, each in the thread that calls."""
 
-    def __init__(self, ends: Ends, handler: Callable[..., Any]) -> None:
+    def __init__(self, ends: Ends, handler: Callable[..., Any], places: Places) -> None:
         self.ends = ends
         self.handler = handler
+        self.places = places
         self.life = ends.life
+        self.clock = ends.clock
         self.announcer = ends.announcer
         self.watch = ends.announcer.watch
-        self.monotonic = ends.clock.monotonic
         self.tidy = ends.announcer.tidy
 
-    def run(self, job: Job, worker: str) -> BaseException | None:
-        """Run a job, if it still waits to be run. Answers what its handler raised."""
-        attempt = self.life.start(job, worker, self.monotonic())
+    def run(self, job: Job, worker: str) -> bool:
+        """Run a job. False if it can't be started: it was cancelled, or the pool is paused."""
+        now = self.clock.monotonic()
+        attempt = self.life.start(job, worker, now)
         if not attempt:
-            return None
+            return False
         if not self.watch.watched:
             self.watch.attend()
+        if self.places.hopeful:
+            self.places.free()
+        if job.terms is not None and job.terms.timeout is not None:
+            self.clock.at(now + job.terms.timeout, partial(self._overdue, job.id, attempt))
         marker = (job, attempt, self.announcer)
         try:
             result = Context().run(enter, marker, self.handler, (job.id, *job.args), job.kwargs)
         except BaseException as exception:  # noqa: BLE001 - SystemExit and its like fail their job only
             self.ends.raised(job, attempt, exception)
-            return exception
         else:
             self.ends.returned(job, attempt, result)
-            return None
         finally:
             self.tidy(self.life.task)
+        return True
+
+    def _overdue(self, job_id: int, attempt: int) -> None:
+        job = self.life.running.get(job_id)
+        if (
+            job is not None
+            and job.attempt == attempt
+            and job.terms is not None
+            and job.terms.timeout is not None
+        ):
+            self.ends.timed_out(job, attempt, job.terms.timeout)

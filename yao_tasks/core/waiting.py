@@ -1,30 +1,39 @@
 """Waiting for a job's end. It costs only those who wait: a job has waiters only while somebody waits."""
 
+import asyncio
+from queue import SimpleQueue
 from threading import TIMEOUT_MAX, Event, Lock
 
-from yao_tasks.core.jobs import SUCCEEDED, Job, Waiters
+from yao_tasks.core.jobs import SUCCEEDED, Job, Waiter, Waiters
 
 
 def wait(job: Job, lock: Lock, seconds: float | None) -> bool:
     """Wait in the calling thread until the job has ended. False if the time (None: no limit) ran out."""
-    waiter, fresh = Event(), Waiters()
-    key = id(waiter)
+    waiter = Event()
+    if not join(job, lock, waiter):
+        return True
+    try:
+        # What is longer, infinity too, is beyond what a lock can be waited for.
+        return waiter.wait(None if seconds is None else min(seconds, TIMEOUT_MAX))
+    finally:
+        part(job, lock, waiter)
+
+
+def join(job: Job, lock: Lock, waiter: Waiter) -> bool:
+    """Have `waiter.set()` called at the job's end, by the one who ends it. False if it has ended already."""
+    key, fresh = id(waiter), Waiters()
     with lock:
         alive = job.status < SUCCEEDED
         if alive:
             if job.waiters is None:
                 job.waiters = fresh
             job.waiters[key] = waiter
-    if not alive:
-        return True
-    try:
-        # What is longer, infinity too, is beyond what a lock can be waited for.
-        return waiter.wait(None if seconds is None else min(seconds, TIMEOUT_MAX))
-    finally:
-        _part(job, lock, key)
+    return alive
 
 
-def _part(job: Job, lock: Lock, key: int) -> None:
+def part(job: Job, lock: Lock, waiter: Waiter) -> None:
+    """Wait no longer."""
+    key = id(waiter)
     with lock:
         waiters = job.waiters
         # The caller still holds the waiter: this `del` ends no object's life under the lock.
@@ -38,3 +47,34 @@ def wake(waiters: Waiters | None) -> None:
         # A snapshot: one that gives up just now may take itself out.
         for waiter in list(waiters.values()):
             waiter.set()
+
+
+class QueueWaiter:
+    """Puts its job into a queue at the end, for one who waits for many."""
+
+    def __init__(self, job: Job, done: SimpleQueue[Job]) -> None:
+        self.job = job
+        self.done = done
+
+    def set(self) -> None:
+        """The job has ended."""
+        self.done.put(self.job)
+
+
+class LoopWaiter:
+    """Ends a future of an event loop, whose thread need not wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.future: asyncio.Future[None] = loop.create_future()
+
+    def set(self) -> None:
+        """The job has ended. Called in any thread."""
+        try:
+            self.loop.call_soon_threadsafe(self._done)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            pass
+
+    def _done(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)

@@ -1,7 +1,8 @@
 """What every engine can be asked for. A `Pool` forwards to one; who calls can't tell which."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from yao_tasks.core.announcer import Events
@@ -9,6 +10,10 @@ from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.jobs import JobInfo
+from yao_tasks.core.retries import Exceptions, RetryPolicy
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and named arguments of one job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,15 @@ class Options:
     """Inside a transaction: wait for its commit."""
     database: str | None = None
     """The alias of the database whose transaction is meant; None: the default one."""
+    run_after: float | datetime | None = None
+    """Seconds from the add, or a moment, before which the job doesn't start."""
+    priority: int = 0
+    unique: str | None = None
+    """A key that no other live job of the pool may have, in place of its arguments."""
+    timeout: float | None = None
+    """Seconds for one run, in place of the definition's."""
+    expires: float | None = None
+    """Seconds from the add: not started by then, it is cancelled."""
 
 
 DEFAULTS = Options()
@@ -31,6 +45,19 @@ class Callables:
     handler: Callable[..., Any]
     next_id: Callable[[], Any] | None
     events: Events
+    retry_on: Exceptions = ()
+    give_up_on: Exceptions = ()
+
+    def policy(self, definition: Definition) -> RetryPolicy:
+        """What the definition says of retries."""
+        return RetryPolicy(
+            attempts=definition.attempts,
+            after=definition.attempt_after,
+            exponential=definition.backoff == "exponential",
+            most_after=definition.attempt_max_after,
+            retry_on=self.retry_on or None,
+            give_up_on=self.give_up_on,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +76,21 @@ class Home:
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What `pool.search` looks for; None: whatever. Checked by `pools`."""
+
+    status: str | None = None
+    kind: str | None = None
+    phase: str | None = None
+    text: str | None = None
+    order: str = "-added_at"
+    since: datetime | None = None
+    until: datetime | None = None
+    offset: int = 0
+    limit: int = 100
+
+
 class Engine(Protocol):
     """Where the jobs of one task live. Any thread may call any method."""
 
@@ -65,13 +107,28 @@ class Engine(Protocol):
         options: Options = DEFAULTS,
         job_id: int | None = None,
     ) -> int:
-        """Add a job and answer its id. Raises QueueFull, BadJobId, PoolClosed."""
+        """Add a job and answer its id. Raises QueueFull, DuplicateJob, BadJobId, PoolClosed."""
+
+    def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
+        """Add all or none; with `partial` as many as there is place for, 0 for each of the others."""
+
+    def retry(self, job_id: int) -> None:
+        """Have a failed job run again under its id. Raises as `add`, and ValueError, JobNotFound."""
 
     def get(self, job_id: int) -> JobInfo:
         """The job as it is now. Raises JobNotFound, BadJobId."""
 
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
         """Wait in the calling thread for the job's end. Raises JobNotFound, TimeoutError, RuntimeError."""
+
+    async def await_end(self, job_id: int, timeout: float | None) -> JobInfo:
+        """The same in a coroutine; no thread waits."""
+
+    def as_completed(self, ids: Sequence[int], timeout: float | None) -> Iterator[JobInfo]:
+        """The jobs as they end. Raises JobNotFound, TimeoutError."""
+
+    def search(self, query: Query) -> list[JobInfo]:
+        """The jobs, live and remembered, that fit."""
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress for a job. Raises JobNotFound once it has ended."""
@@ -84,6 +141,18 @@ class Engine(Protocol):
 
     def metrics(self) -> dict[str, Any]:
         """The pool in numbers."""
+
+    def pause(self) -> None:
+        """Start no more jobs; those that run go on."""
+
+    def resume(self) -> None:
+        """Start jobs again."""
+
+    def resize(self, worker_nums: int) -> None:
+        """Have so many workers from now on."""
+
+    def purge(self, *, delayed: bool) -> int:
+        """Cancel what is ready, with `delayed` also what is not due yet. Answers how many."""
 
     def live(self) -> int:
         """How many jobs wait or run."""

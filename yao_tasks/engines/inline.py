@@ -1,13 +1,14 @@
 """The inline engine: each job runs at `add`, in the caller's thread and transaction. For tests."""
 
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.definitions import Definition
+from yao_tasks.core.ends import Ends, Nobody
 from yao_tasks.core.jobs import ADDING, FAILED, READY, Job
-from yao_tasks.engines.base import DEFAULTS, Callables, Home, Options
+from yao_tasks.engines.base import DEFAULTS, Arguments, Callables, Home, Options
 from yao_tasks.engines.embedded import EmbeddedEngine
 
 WORKER = "inline"
@@ -19,13 +20,26 @@ class _InlineAnnouncer(Announcer):
         self.tell(job)
 
 
+class _InlineEnds(Ends):
+    """Keeps what the last run of a job raised, until `add` takes it."""
+
+    exceptions: dict[int, BaseException]
+
+    def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
+        """As `Ends.raised`; the next run follows at once."""
+        self.exceptions[job.id] = exception
+        super().raised(job, attempt, exception)
+        self._due(job.id, attempt)
+
+
 class InlineEngine(EmbeddedEngine):
-    """As the embedded one, without threads: no waiting, no timeout; retries follow at once.
+    """As the embedded one, without threads: no waiting, no timeout; delays and retries follow at once.
 
     `raise_errors`: `add` raises what the last run raised, as a call of the handler would.
     """
 
     announcer_class = _InlineAnnouncer
+    ends_class = _InlineEnds
 
     def __init__(
         self, definition: Definition, callables: Callables, home: Home, *, raise_errors: bool = False
@@ -33,6 +47,11 @@ class InlineEngine(EmbeddedEngine):
         # The caller's connections are the caller's to close.
         super().__init__(definition, callables, replace(home, tidy=lambda _: None))
         self.raise_errors = raise_errors
+        self.exceptions: dict[int, BaseException] = {}
+        assert isinstance(self.ends, _InlineEnds)
+        self.ends.exceptions = self.exceptions
+        # Nobody to offer a job to: who adds it goes on with it.
+        self.ends.workforce = Nobody()
 
     def add(
         self,
@@ -42,19 +61,27 @@ class InlineEngine(EmbeddedEngine):
         job_id: int | None = None,
     ) -> int:
         """Run a job to its end and answer its id."""
-        job_id = self.next_id() if job_id is None else job_id
-        job = Job(job_id, args, kwargs, self.home.clock.monotonic(), time.time())
+        job = self._new(job_id or self.next_id(), args, kwargs, replace(options, run_after=None))
         self.life.admit(job, ADDING)
         self._release(job)
-        exception = None
-        while job.status == READY:
-            exception = self.runner.run(job, WORKER)
-        if self.raise_errors and exception is not None and job.status == FAILED:
-            raise exception
+        self._run(job)
         return job.id
 
-    def _offer(self, job: Job) -> None:
-        """Nobody to offer it to: `add` goes on with it."""
+    def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
+        """Run one job after the other."""
+        return [self.add(args, kwargs, options) for args, kwargs in calls]
 
-    def _delay(self, attempt: int) -> float | None:
-        return None if super()._delay(attempt) is None else 0.0
+    def retry(self, job_id: int) -> None:
+        """Run a failed job again."""
+        super().retry(job_id)
+        self._run(self.find(job_id))
+
+    def _prepare(self) -> None:
+        """No thread is needed."""
+
+    def _run(self, job: Job) -> None:
+        while job.status == READY:
+            self.runner.run(job, WORKER)
+        exception = self.exceptions.pop(job.id, None)
+        if self.raise_errors and exception is not None and job.status == FAILED:
+            raise exception

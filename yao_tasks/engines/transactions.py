@@ -7,7 +7,7 @@ only puts the job into a `SimpleQueue`, whose `put` is reentrant by contract.
 
 import threading
 from asyncio import _get_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -40,24 +40,23 @@ _storage = _plain_storage()
 
 
 def hold(
-    job: Job, connection: BaseDatabaseWrapper, committed: Callable[[Job], None], dropped: Dropped
+    committed: Callable[[], None], jobs: Sequence[Job], block: BaseDatabaseWrapper, dropped: Dropped
 ) -> None:
-    """Have `committed(job)` called in this thread after the commit, or the job put into `dropped`."""
-    connection.on_commit(_Commit(job, connection, committed, dropped), robust=True)
-
-
-def is_mine(job: Job) -> bool:
-    """Whether the job is held by a transaction, or an `event.add`, of the calling thread."""
-    return job.holder == threading.get_ident()
+    """Have `committed()` called in this thread after the commit, or else the jobs put into `dropped`."""
+    block.on_commit(_Commit(committed, jobs, block, dropped), robust=True)
 
 
 class _Commit:
     def __init__(
-        self, job: Job, connection: BaseDatabaseWrapper, committed: Callable[[Job], None], dropped: Dropped
+        self,
+        committed: Callable[[], None],
+        jobs: Sequence[Job],
+        connection: BaseDatabaseWrapper,
+        dropped: Dropped,
     ) -> None:
-        self.job = job
-        self.connection = connection
         self.committed = committed
+        self.jobs = jobs
+        self.connection = connection
         self.dropped = dropped
         self.called = False
         # Django names a callback that raised by this.
@@ -65,9 +64,10 @@ class _Commit:
 
     def __call__(self) -> None:
         self.called = True
-        self.committed(self.job)
+        self.committed()
 
     def __del__(self) -> None:
         if not self.called:
-            # Django drops callbacks while it rolls back, before it switches autocommit on again.
-            self.dropped.put((self.job, self.connection.autocommit))
+            for job in self.jobs:
+                # Django drops callbacks while it rolls back, before it switches autocommit on again.
+                self.dropped.put((job, self.connection.autocommit))

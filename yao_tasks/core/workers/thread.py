@@ -1,86 +1,132 @@
-"""Threads that draw jobs from their pool's queue and run them.
-
-A token in the queue is a permit, not a claim: the job may have been cancelled since; the lifecycle decides.
-"""
+"""Threads that draw jobs from their pool's queue and run them."""
 
 import itertools
+import sys
 import threading
+import traceback
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 
+from yao_tasks.core import log
 from yao_tasks.core.crew import Crew
 from yao_tasks.core.jobs import READY, Job
-from yao_tasks.core.log import logger
+from yao_tasks.core.queue import Tokens
 from yao_tasks.core.runs import Runner
-
-# Below this many a sweep isn't worth it.
-STALE_TOKENS = 64
 
 
 class ThreadWorkers:
-    """The threads of one pool. They start as jobs come, and stay."""
+    """The threads of one pool. They start as jobs come, and stay until there are too many, or the end."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.life = runner.life
         self.crew = Crew(runner.life)
-        self.tokens: SimpleQueue[Job | None] = SimpleQueue()
-        self.threads: set[threading.Thread] = set()
+        self.tokens = Tokens(runner.life)
+        self.threads: dict[str, threading.Thread] = {}
+        self.can_start = True
         self._numbers = itertools.count(1)
+        # Open while the pool isn't paused.
+        self._gate = threading.Event()
+        self._gate.set()
 
     def offer(self, job: Job) -> None:
         """Let a worker take the job. RuntimeError if there is none, and the process starts no more threads."""
         self.tokens.put(job)
-        if self.life.threads < self.life.wanted and self.crew.hire():
+        life = self.life
+        if life.threads - life.replaced < life.wanted and self.crew.hire():
             self._start()
 
-    def sweep(self) -> None:
-        """Throw away the tokens of cancelled jobs, where they outnumber those that count."""
-        tokens = self.tokens
-        if tokens.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
-            return
-        for _ in range(tokens.qsize()):
-            try:
-                job = tokens.get_nowait()
-            except Empty:
-                return
-            if job is None or job.status == READY:
-                tokens.put(job)
+    def relieve(self) -> None:
+        """Replace workers that hang, as far as that is allowed. Called by the clock."""
+        saturated = False
+        while self.life.stuck > self.life.replaced and self.crew.replace():
+            saturated = self.life.replaced >= self.life.most_replaced
+        self.staff()
+        if saturated:
+            log.aside(log.saturated, self.life.task, self.stacks())
+
+    def staff(self) -> None:
+        """Start as many threads as there is work for, where a failure is no loss: those that are there do it."""
+        try:
+            while self.crew.hire():
+                self._start()
+        except RuntimeError:
+            pass
+
+    def resize(self, worker_nums: int) -> None:
+        """Have so many workers; those that are too many leave after their jobs."""
+        for _ in range(self.crew.resize(worker_nums)):
+            self.tokens.wake_one()
+        self.staff()
+
+    def pause(self) -> None:
+        """Start no more jobs."""
+        self._gate.clear()
+        self.crew.pause(True)
+
+    def resume(self) -> None:
+        """Start jobs again."""
+        self.crew.pause(False)
+        self._gate.set()
+        self.staff()
 
     def leave(self, deadline: float, monotonic: Callable[[], float]) -> bool:
         """Let each worker go after its job, and wait for them. False if some were busy at the deadline."""
-        threads = list(self.threads)
+        self._gate.set()
+        threads = list(self.threads.values())
         for _ in threads:
-            self.tokens.put(None)
+            self.tokens.wake_one()
         for thread in threads:
-            if thread is threading.current_thread():
-                continue  # an event of its own that closes the pool
             # A stuck one may never come back: its job has ended, and a daemon thread holds up no exit.
             while thread.is_alive() and self.life.threads > self.life.stuck and monotonic() < deadline:
                 thread.join(min(0.05, max(0.0, deadline - monotonic())))
         return self.life.threads <= self.life.stuck
 
+    def stacks(self) -> list[str]:
+        """Where the threads of runs that were cut off are just now: a text each."""
+        frames = sys._current_frames()
+        texts = []
+        for (job_id, attempt), (name, _) in list(self.runner.ends.cut_off.items()):
+            thread = self.threads.get(name)
+            frame = frames.get(thread.ident or 0) if thread is not None else None
+            if frame is not None:
+                stack = "".join(traceback.format_stack(frame, limit=30))
+                texts.append(f"{name}, run {attempt} of job {job_id}:\n{stack}")
+        return texts
+
     def _start(self) -> None:
         name = f"{self.life.task}-{next(self._numbers)}"
         thread = threading.Thread(target=self._work, args=(name,), name=f"yao_tasks-{name}", daemon=True)
-        self.threads.add(thread)
+        self.threads[name] = thread
         try:
             thread.start()
         except RuntimeError:
-            self.threads.discard(thread)
+            del self.threads[name]
+            self.can_start = False
             self.crew.dismiss()
-            if self.life.threads <= 0:
+            if self.life.threads - self.life.stuck <= 0:
                 raise
             # Those that are there do the work.
-            logger.warning("%s: no further worker thread could be started.", self.life.task)
+            log.logger.warning("%s: no further worker thread could be started.", self.life.task)
 
     def _work(self, name: str) -> None:
-        tokens, run = self.tokens, self.runner.run
+        tokens, run, life = self.tokens, self.runner.run, self.life
         try:
-            while (job := tokens.get()) is not None:
-                run(job, name)
+            while True:
+                job = tokens.get()
+                if job is None:
+                    if life.closing or self.crew.quit():
+                        break
+                    continue
+                # Not started and still ready: the pool is paused.
+                while not run(job, name) and job.status == READY and not self._abandoned(job):
+                    self._gate.wait()
                 # An idle worker keeps no job, argument or result alive.
-                job = None
+                del job
+                if life.surplus and self.crew.quit():
+                    break
         finally:
-            self.threads.discard(threading.current_thread())
-            self.crew.dismiss()
+            del self.threads[name]
+
+    def _abandoned(self, job: Job) -> bool:
+        """Whether the pool was closed: whoever did it ends the job."""
+        return self.life.closing and self._gate.is_set() and self.life.paused

@@ -1,0 +1,86 @@
+"""The queue of a pool: a token for each job that is ready, first in first out, until priorities come in.
+
+A token is a permit, not a claim: the job may have been cancelled since; the lifecycle decides.
+
+From the first priority other than 0 until nothing waits, the pool is in heap mode: each new job goes on a heap,
+and an anonymous token into the queue. A job's own token that is drawn then goes on the heap, too, before all
+that came later, and the best is taken. Pools without priorities pay one read for this.
+"""
+
+import heapq
+import itertools
+import threading
+from queue import Empty, SimpleQueue
+
+from yao_tasks.core.jobs import READY, Job
+from yao_tasks.core.lifecycle import Lifecycle
+
+# Below this many a sweep isn't worth it.
+STALE_TOKENS = 64
+_ANY = "any"
+# Older than whatever is numbered from 0 on.
+_FIRST = -(2**62)
+
+
+class Tokens:
+    """Any thread may call any method."""
+
+    def __init__(self, life: Lifecycle) -> None:
+        self.life = life
+        self._queue: SimpleQueue[Job | str | None] = SimpleQueue()
+        self._heap: list[tuple[int, int, Job]] = []
+        self._numbers = itertools.count()
+        self._old_numbers = itertools.count(_FIRST)
+        # Guards the heap, and the change of the mode.
+        self._guard = threading.Lock()
+        self._heap_mode = False
+
+    def put(self, job: Job) -> None:
+        """Add a job that is ready."""
+        if self._heap_mode or (job.terms is not None and job.terms.priority):
+            self._push(job)
+        else:
+            self._queue.put(job)
+
+    def wake_one(self) -> None:
+        """Have one `get` answer None."""
+        self._queue.put(None)
+
+    def get(self) -> Job | None:
+        """Wait for a job; the best there is. None: somebody wants a worker to look up."""
+        token = self._queue.get()
+        if token is None or not (self._heap_mode or token is _ANY):
+            return token  # type: ignore[return-value]
+        return self._pop(token)
+
+    def sweep(self) -> None:
+        """Throw away the tokens of cancelled jobs, where they outnumber those that count."""
+        queue = self._queue
+        if self._heap_mode or queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
+            return
+        for _ in range(queue.qsize()):
+            try:
+                token = queue.get_nowait()
+            except Empty:
+                return
+            if not isinstance(token, Job) or token.status == READY:
+                queue.put(token)
+
+    def _push(self, job: Job) -> None:
+        with self._guard:
+            self._heap_mode = True
+            heapq.heappush(self._heap, (-_priority(job), next(self._numbers), job))
+        self._queue.put(_ANY)
+
+    def _pop(self, token: Job | str) -> Job | None:
+        with self._guard:
+            if isinstance(token, Job):
+                heapq.heappush(self._heap, (-_priority(token), next(self._old_numbers), token))
+            job = heapq.heappop(self._heap)[2] if self._heap else None
+            if not self._heap:
+                self._heap_mode = False
+        return job
+
+
+def _priority(job: Job) -> int:
+    return 0 if job.terms is None else job.terms.priority

@@ -1,0 +1,231 @@
+"""How jobs come into an embedded pool: one, many, again."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial as bind
+from typing import Any
+
+from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, PoolSaturated, QueueFull
+from yao_tasks.core.failures import expired, lost
+from yao_tasks.core.jobs import ADDING, DELAYED, FAILED, HELD, READY, Job, Terms
+from yao_tasks.engines import transactions
+from yao_tasks.engines.base import DEFAULTS, Arguments, Options
+from yao_tasks.engines.batches import JobIds
+from yao_tasks.engines.parts import Parts, is_job_id
+
+
+class Adding(Parts):
+    """The adding half of an embedded pool."""
+
+    opened = False
+
+    def next_id(self) -> int:
+        """A new id, as `Engine.next_id` says."""
+        if self.make_id is None:
+            return self.home.ids.next()
+        job_id = self.make_id()
+        # It may be that of a job whose time is over.
+        self.retention.trim(self.monotonic())
+        if not is_job_id(job_id):
+            raise BadJobId(
+                f'event.next of "{self.definition.id}" returned {job_id!r}. '
+                f"It must return a whole number from 1 to 2**53 - 1 that no job of this task has."
+            )
+        return job_id  # type: ignore[no-any-return]
+
+    def add(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options = DEFAULTS,
+        job_id: int | None = None,
+    ) -> int:
+        """Add a job, as `Engine.add` says."""
+        self._prepare()
+        block = transactions.open_block(options.database) if options.on_commit else None
+        job = self._new(job_id or self.next_id(), args, kwargs, options)
+        if block is not None:
+            job.holder = threading.get_ident()
+            self.life.admit(job, HELD)
+            transactions.hold(bind(self._committed, [job]), [job], block, self.dropped)
+        elif self.announcer.events.add is not None or job.due is not None:
+            job.holder = threading.get_ident()
+            self._admit(job, ADDING)
+            self._release(job)
+        else:
+            self._admit(job, READY)
+            self._offer_new(job)
+        if options.expires is not None:
+            self._expire_after(job, options.expires)
+        return job.id
+
+    def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
+        """Add many jobs, as `Engine.add_many` says."""
+        self._prepare()
+        block = transactions.open_block(options.database) if options.on_commit else None
+        admitted: dict[int, Job] = {}
+        ids: list[int] = []
+        if not partial:
+            self._with_patience(bind(self.life.reserve, len(calls)), patient=block is None)
+        try:
+            for args, kwargs in calls:
+                job = self._new(self.next_id(), args, kwargs, options)
+                ids.append(self._hold_one(job, admitted, partial=partial))
+        except BaseException:
+            # All or none.
+            for job in admitted.values():
+                self.life.drop(job)
+            self.life.give_back(len(calls) - len(admitted))
+            raise
+        jobs = list(admitted.values())
+        if block is not None:
+            transactions.hold(bind(self._committed, jobs), jobs, block, self.dropped)
+        else:
+            self._committed(jobs)
+        for job in jobs if options.expires is not None else ():
+            self._expire_after(job, options.expires or 0.0)
+        answer = JobIds(ids, admitted)
+        self.batches.keep(answer)
+        return answer
+
+    def retry(self, job_id: int) -> None:
+        """Run a failed job again, as `Engine.retry` says."""
+        self._prepare()
+        old = self.find(job_id)
+        if old.status != FAILED:
+            raise ValueError(
+                f'Job {job_id} of "{self.definition.id}" is no failure: only those can be retried.'
+            )
+        new = Job(old.id, old.args, old.kwargs, old.added, old.added_at)
+        new.attempt = new.base = old.attempt
+        new.ready = self.monotonic()
+        new.terms = old.terms
+        self.life.revive(old, new)
+        self._offer_new(new)
+
+    def _prepare(self) -> None:
+        if not self.opened:
+            self._open()
+        if not self.dropped.empty():
+            self.forget_dropped()
+
+    def _open(self) -> None:
+        try:
+            self.home.opening()
+        except RuntimeError as error:
+            raise PoolClosed(f'"{self.definition.id}": this process is about to end ({error}).') from error
+        self.opened = True
+
+    def _new(self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Job:
+        now = self.monotonic()
+        job = Job(job_id, args, kwargs, now, time.time())
+        if options is not DEFAULTS or self.definition.unique:
+            key = key_of(args, kwargs, options, unique=self.definition.unique)
+            if key is not None or options.priority or options.timeout is not None:
+                job.terms = Terms(priority=options.priority, timeout=options.timeout, key=key)
+            wait = seconds_until(options.run_after)
+            if wait > 0:
+                job.due = now + wait
+        return job
+
+    def _admit(self, job: Job, status: int) -> None:
+        if self.definition.overflow == "wait":
+            self._with_patience(bind(self.life.admit, job, status), patient=True)
+        else:
+            self.life.admit(job, status)
+
+    def _with_patience(self, admit: Callable[[], None], *, patient: bool) -> None:
+        """Admit, at once or, where the definition says so, as soon as there is a place."""
+        try:
+            admit()
+        except PoolSaturated:
+            raise
+        except QueueFull:
+            if not patient or self.definition.overflow != "wait":
+                raise
+            if not self.places.wait(bind(_tried, admit), self.definition.overflow_wait):
+                raise
+
+    def _hold_one(self, job: Job, admitted: dict[int, Job], *, partial: bool) -> int:
+        job.holder = threading.get_ident()
+        try:
+            self.life.admit(job, HELD, reserved=not partial)
+        except (QueueFull, DuplicateJob):
+            if not partial:
+                raise
+            return 0
+        admitted[job.id] = job
+        return job.id
+
+    def _committed(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if not self.life.accept(job):
+                self.retention.keep(job, self.monotonic())
+            self._release(job)
+
+    def _release(self, job: Job) -> None:
+        self.announcer.added(job)
+        status = self.life.release(job)
+        if status == READY:
+            self._offer_new(job)
+        elif status == DELAYED and job.due is not None:
+            self.ends.due_at(job, job.attempt, job.due)
+        else:
+            self.announcer.announce(job)
+
+    def _offer_new(self, job: Job) -> None:
+        try:
+            self.ends.workforce.offer(job)
+        except RuntimeError as error:
+            self.ends.cut(job, None, lost(f"No worker thread could be started: {error}."))
+            raise PoolClosed(
+                f'"{self.definition.id}": no worker thread could be started ({error}).'
+            ) from error
+
+    def _expire_after(self, job: Job, seconds: float) -> None:
+        self.home.clock.at(job.added + seconds, bind(self._expire, job.id, seconds))
+
+    def _expire(self, job_id: int, seconds: float) -> None:
+        job = self.life.jobs.get(job_id)
+        if job is not None:
+            self.ends.cut(
+                job,
+                None,
+                expired(f"The job had not started {seconds:g} s after it was added."),
+                unstarted=True,
+            )
+
+
+def key_of(args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, *, unique: bool) -> str | None:
+    """What makes a job equal to another: the key given, or the canonical JSON of its arguments; None: nothing."""
+    if options.unique is not None:
+        return f"key {options.unique}"
+    if not unique:
+        return None
+    try:
+        return json.dumps([args, kwargs], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"The arguments can't be compared with those of other jobs, since they are no JSON ({error}). "
+            'Give the job a key: pool.using(unique="…").add(…).'
+        ) from error
+
+
+def seconds_until(moment: float | datetime | None) -> float:
+    """Seconds from now, by the wall clock where a moment is given; 0 for None."""
+    if isinstance(moment, datetime):
+        return (moment - datetime.now(UTC)).total_seconds()
+    return moment or 0.0
+
+
+def _tried(admit: Callable[[], None]) -> bool:
+    try:
+        admit()
+    except PoolSaturated:
+        raise
+    except QueueFull:
+        return False
+    return True

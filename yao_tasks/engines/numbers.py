@@ -1,0 +1,53 @@
+"""`pool.metrics()`: what has happened since the process began, what is now, and the last hour."""
+
+from typing import Any
+
+from yao_tasks.core.jobs import RUNNING
+from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.engines.parts import Parts
+
+
+def numbers(parts: Parts, now: float) -> dict[str, Any]:
+    """The numbers of one pool, for any thread. `now`: monotonic seconds."""
+    life = parts.life
+    with life.lock:
+        added = life.added
+        started = life.started
+        succeeded = life.succeeded
+        retried = life.retried
+        refused = life.refused
+        postponed = life.postponed
+        threads = life.threads
+        stuck = life.stuck
+        paused = life.paused
+        wanted = life.wanted
+    running = len(life.running)
+    slow = parts.watch.slow_events()
+    return {
+        "added": added,
+        "started": started,
+        "succeeded": succeeded,
+        "failed": dict(life.failed),
+        "retried": retried,
+        "refused": refused,
+        # Of these `delayed` are not due yet.
+        "waiting": max(0, len(life.jobs) - running),
+        "delayed": postponed,
+        "running": running,
+        "workers": threads,
+        "worker_nums": wanted,
+        "stuck": stuck,
+        "stacks": parts.workers.stacks() if stuck else [],
+        "paused": paused,
+        "oldest_waiting": _oldest_waiting(life, now),
+        "failed_events": parts.announcer.failed_events,
+        "slow_events": [
+            f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in slow
+        ],
+        **parts.times.summary(now),
+    }
+
+
+def _oldest_waiting(life: Lifecycle, now: float) -> float:
+    waiting = (job.ready for job in list(life.jobs.values()) if job.status < RUNNING and job.due is None)
+    return max(0.0, now - next(waiting, now))

@@ -1,0 +1,131 @@
+"""What an embedded pool is made of, put together; and how it finds a job."""
+
+import threading
+from queue import Empty
+
+from yao_tasks.core import log
+from yao_tasks.core.announcer import Announcer
+from yao_tasks.core.definitions import Definition
+from yao_tasks.core.ends import Ends
+from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
+from yao_tasks.core.ids import LIMIT
+from yao_tasks.core.jobs import Job
+from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.metrics import Times
+from yao_tasks.core.places import Places
+from yao_tasks.core.retention import Retention
+from yao_tasks.core.runs import Runner
+from yao_tasks.core.watch import Call, Watch
+from yao_tasks.core.workers.thread import ThreadWorkers
+from yao_tasks.engines import transactions
+from yao_tasks.engines.base import Callables, Home
+from yao_tasks.engines.batches import Batches
+
+
+class Parts:
+    """The parts of one pool, each of which knows only those below it."""
+
+    announcer_class = Announcer
+    ends_class = Ends
+
+    def __init__(self, definition: Definition, callables: Callables, home: Home) -> None:
+        self.definition = definition
+        self.home = home
+        self.monotonic = home.clock.monotonic
+        self.make_id = callables.next_id
+        retention = home.retention if definition.retention is None else definition.retention
+        life = Lifecycle(
+            definition.id, worker_nums=definition.worker_nums, size=definition.size, keeps_ended=retention > 0
+        )
+        self.life = life
+        self.watch = Watch(
+            life,
+            home.clock,
+            timeout=definition.timeout,
+            overdue=self._overdue,
+            hung=self._hung,
+            back=self._back,
+        )
+        self.retention = Retention(life, seconds=retention, most=home.retention_max)
+        self.announcer = self.announcer_class(life, self.watch, callables.events, tidy=home.tidy)
+        self.times = Times(self.monotonic())
+        self.ends = self.ends_class(
+            life, self.retention, self.announcer, home.clock, self.times, callables.policy(definition)
+        )
+        self.places = Places(self.monotonic)
+        self.runner = Runner(self.ends, callables.handler, self.places)
+        self.workers = ThreadWorkers(self.runner)
+        self.ends.workforce = self.workers
+        self.dropped = transactions.Dropped()
+        self.batches = Batches()
+
+    def find(self, job_id: int) -> Job:
+        """A job that lives or is remembered. Raises JobNotFound, JobElsewhere; BadJobId for what is no id."""
+        if not self.dropped.empty():
+            self.forget_dropped()
+        check_id(job_id)
+        job = self.retention.find(job_id, self.monotonic()) or self.batches.find(job_id)
+        if job is None:
+            raise self._missing(job_id)
+        return job
+
+    def forget_dropped(self) -> None:
+        """Take out the jobs whose transactions were rolled back."""
+        while True:
+            try:
+                job, committed = self.dropped.get_nowait()
+            except Empty:
+                return
+            self.life.drop(job)
+            if committed:
+                log.callback_lost(self.definition.id, job)
+
+    def _missing(self, job_id: int) -> JobNotFound:
+        task, ids = self.definition.id, self.home.ids
+        owner = None
+        if self.make_id is None and not ids.is_ours(job_id):
+            owner = ids.owner(job_id)
+            if owner is not None and owner.pid != ids.pid and owner.is_alive:
+                return JobElsewhere(
+                    f'Job {job_id} of "{task}" lives in the memory of process {owner.pid}, which can\'t be read from '
+                    f'process {ids.pid}. Run the site with one process, or give the task "record": true or a host.'
+                )
+        if self.make_id is None and not ids.is_ours(job_id) and owner is None:
+            return JobNotFound(
+                f'"{task}" has no job {job_id}, and no process of this site remembers that id.'
+            )
+        seconds = self.retention.success_seconds
+        return JobNotFound(
+            f'"{task}" has no job {job_id} any more, if it ever had: an ended one is remembered for {seconds:g} s.'
+        )
+
+    def _overdue(self, job: Job, attempt: int, seconds: float) -> None:
+        self.ends.timed_out(job, attempt, seconds)
+
+    def _hung(self, call: Call) -> bool:
+        """An event doesn't come back. Answers whether a worker was given up for it. Called by the clock."""
+        if any(thread.ident == call.thread for thread in list(self.workers.threads.values())):
+            given_up = self.workers.crew.give_up()
+            self.workers.staff()
+            return given_up
+        self.announcer.give_up(call.thread)
+        return False
+
+    def _back(self) -> None:
+        self.workers.crew.take_back()
+
+
+def is_mine(job: Job) -> bool:
+    """Whether the job is held by a transaction, or an `event.add`, of the calling thread."""
+    return job.holder == threading.get_ident()
+
+
+def is_job_id(value: object) -> bool:
+    """Whether a value can be a job's id: an int, no bool, from 1 to 2**53 - 1."""
+    return type(value) is int and 0 < value < LIMIT
+
+
+def check_id(job_id: object) -> None:
+    """Raise BadJobId for what is no integer. One that no job can have is simply not found."""
+    if type(job_id) is not int:
+        raise BadJobId(f"{job_id!r} is no job id. Give the whole number that add returned.")
