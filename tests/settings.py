@@ -14,18 +14,19 @@ BASE_DIR = Path(__file__).parent
 SECRET_KEY = "tests only"
 USE_TZ = True
 ROOT_URLCONF = "tests.urls"
-# A file: in memory, two threads that use it at once get "table is locked", whatever the timeout.
+# Files: in memory, two threads that use a database at once get "table is locked", whatever the timeout.
 DATABASES = {
-    "default": {
+    alias: {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": FOLDER / "db.sqlite3",
-        "TEST": {"NAME": FOLDER / "test.sqlite3"},
+        "NAME": FOLDER / f"{alias}.sqlite3",
+        "TEST": {"NAME": FOLDER / f"test_{alias}.sqlite3"},
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
         },
     }
+    for alias in ("default", "other")
 }
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -38,7 +39,9 @@ INSTALLED_APPS = [
     "demo_project.accounts",
 ]
 MIDDLEWARE = [
+    "tests.csp.strict_csp",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]

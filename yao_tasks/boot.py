@@ -5,13 +5,13 @@ After a fork everything is new: a pid that differs says so, since not every serv
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import conf, connections, handlers, leaving, loading
-from yao_tasks.core.announcer import Events
+from yao_tasks import callables, conf, connections, leaving, loading
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.current import set_current
 from yao_tasks.core.definitions import Definition
@@ -48,7 +48,22 @@ class House:
         build = self.build or ENGINES[definition.engine or conf.current().engine]
         # No lock around the imports: one that another thread imports may want a task itself. Two engines may
         # be built then; the first stays, and the other has started nothing.
-        return self.engines.setdefault(task, build(definition, callables_of(definition), self.home))
+        return self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
+
+    def live(self) -> int:
+        """How many jobs wait or run."""
+        return sum(engine.live() for engine in list(self.engines.values()))
+
+    def refuse(self) -> None:
+        """Take no more jobs, and let the running ones know."""
+        for engine in list(self.engines.values()):
+            engine.refuse()
+
+    def settle_down(self, seconds: float) -> None:
+        """Wait until no job lives, or so long at most."""
+        deadline = time.monotonic() + seconds
+        for engine in list(self.engines.values()):
+            engine.settle_down(deadline)
 
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
@@ -101,25 +116,6 @@ def definition_of(task: str) -> Definition:
     if faults:
         raise ImproperlyConfigured(" ".join(faults))
     raise TaskNotFound(f'No task is named "{task}". {nearest(task, read.task_ids)}')
-
-
-def callables_of(definition: Definition) -> Callables:
-    """Import what a definition names. ImproperlyConfigured where that fails."""
-    try:
-        names = definition.event
-        return Callables(
-            handler=handlers.resolve(definition.process),
-            next_id=None if names.next is None else handlers.resolve(names.next),
-            events=Events(
-                **{
-                    event: handlers.resolve(name)
-                    for event in ("add", "success", "error", "progress")
-                    if (name := getattr(names, event))
-                }
-            ),
-        )
-    except handlers.HandlerError as error:
-        raise ImproperlyConfigured(f"{definition.path}: {error}") from error
 
 
 def after_fork() -> None:

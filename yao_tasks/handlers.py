@@ -94,7 +94,8 @@ def resolve(name: str) -> Handler:
 
 def is_async(function: Handler) -> bool:
     """Whether a call makes a coroutine or an asynchronous generator; sees through partials and objects."""
-    while isinstance(function, partial):
+    if isinstance(function, partial):
+        # A partial of a partial is one, with the innermost function.
         function = function.func
     # A class is called through its type, which makes an instance; an object through its class.
     call = function if inspect.isroutine(function) else type(function).__call__
@@ -112,7 +113,7 @@ def first_parameter_fits(function: Handler) -> bool:
     parameters = positional_parameters(function)
     if not parameters or parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
         return True
-    return re.search(r"(^|_)(id|job|task|pk|n|number|num)$|^_", parameters[0].name, re.IGNORECASE) is not None
+    return re.search(r"(^|_)(id|job|task|pk|n|number|num)$|^_", parameters[0].name) is not None
 
 
 def positional_parameters(function: Handler) -> list[inspect.Parameter] | None:

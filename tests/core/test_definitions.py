@@ -276,9 +276,10 @@ def test_a_wrong_value_inside_event_is_told_with_its_full_key() -> None:
 
 
 def test_fewer_workers_at_most_than_always_are_refused() -> None:
-    texts = [fault.text for fault in faults_of(worker_max=5)]
+    texts = [fault.text for fault in faults_of(worker_max=9)]
 
-    assert '/site/tasks/welcome.yao: "worker_max" is 5, less than "worker_nums" (10).' in texts
+    assert '/site/tasks/welcome.yao: "worker_max" is 9, less than "worker_nums" (10).' in texts
+    assert fault_of(worker_max=10).code == Code.NOT_BUILT
 
 
 @pytest.mark.parametrize(

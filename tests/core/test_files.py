@@ -146,6 +146,14 @@ def test_a_folder_inside_another_counts_once(dirs: Path) -> None:
     assert found([dirs, dirs / "mail"]) == {"mail.welcome": file}
 
 
+def test_of_several_links_to_a_file_the_first_by_name_counts(dirs: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "elsewhere.yao")
+    for name in ["m", "b", "z", "a", "q", "c"]:
+        (dirs / f"{name}.yao").symlink_to(file)
+
+    assert found([dirs]) == {"a": dirs / "a.yao"}
+
+
 def test_files_and_folders_that_are_linked_in_are_found(dirs: Path, tmp_path: Path) -> None:
     write(tmp_path / "shared/a.yao")
     (dirs / "shared").symlink_to(tmp_path / "shared")

@@ -378,7 +378,7 @@ def test_a_picture_shows_one_moment() -> None:
     life, job = life_with(), new_job()
     bring(life, job, SUCCEEDED)
 
-    info = draw(job, life.lock)
+    info = draw(job, life.task, life.lock)
 
     assert (info.status, info.status_code, info.response, info.error, info.percent) == (
         "SUCCESS",

@@ -211,6 +211,14 @@ def test_a_setting_that_is_not_built_is_refused_unless_it_is_the_default(
     assert conf.faults() == []
 
 
+def test_settings_are_python_and_ask_no_environment(settings: Settings) -> None:
+    one = fault(settings, DATABASE="$ENV.HOME")
+
+    assert one.text == (
+        'settings.YAO_TASKS: "DATABASE" is "$ENV.HOME", which settings.DATABASES doesn\'t have.'
+    )
+
+
 def test_settings_that_are_no_dict_are_told(settings: Settings) -> None:
     settings.YAO_TASKS = ["DIRS"]
     [one] = conf.faults()

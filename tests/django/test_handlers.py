@@ -66,6 +66,7 @@ def test_a_missing_attribute_is_told_with_the_nearest_one(module: Callable[..., 
     assert why(f"{name}.jobs.send_mial") == (
         f'"{name}.jobs.send_mial": "{name}.jobs" has no attribute "send_mial". Did you mean "send_mail"?'
     )
+    assert why(f"{name}.jobs.Shop.send") == f'"{name}.jobs.Shop.send": "{name}.jobs" has no attribute "Shop".'
     assert why(f"{name}.jobs.Desk.sned") == (
         f'"{name}.jobs.Desk.sned": "{name}.jobs.Desk" has no attribute "sned". Did you mean "send"?'
     )

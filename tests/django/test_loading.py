@@ -106,6 +106,7 @@ def test_a_value_comes_from_the_environment(
         ("add=a.b,error=c.d", dict, {"add": "a.b", "error": "c.d"}),
         ("on", bool, True),
         ("TRUE", bool, True),
+        (" yes ", bool, True),
         ("0", bool, False),
         ("off", bool, False),
         ("", str, ""),

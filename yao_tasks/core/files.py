@@ -27,8 +27,6 @@ def find(dirs: Sequence[Path], app_dirs: Sequence[Path]) -> tuple[dict[str, Path
     search = _Search()
     project = search.collect(dirs, PROJECT_ENDINGS, required=True)
     apps = search.collect(app_dirs, APP_ENDINGS, required=False)
-    for task_id in project:
-        apps.pop(task_id, None)
     found: dict[str, Path] = {}
     for task_id, paths in sorted({**apps, **project}.items()):
         if len(paths) == 1:

@@ -78,10 +78,8 @@ class Lifecycle:
             else:
                 self.jobs[job_id] = job
                 self.queued += 1
-                if status != HELD:
-                    self.added += 1
-                if status == READY:
-                    self.ready_count += 1
+                self.added += status != HELD
+                self.ready_count += status == READY
         if closing:
             raise PoolClosed(f'The pool of "{self.task}" is closed: it takes no more jobs.')
         if taken:

@@ -51,6 +51,8 @@ class ThreadWorkers:
         for _ in threads:
             self.tokens.put(None)
         for thread in threads:
+            if thread is threading.current_thread():
+                continue  # an event of its own that closes the pool
             # A stuck one may never come back: its job has ended, and a daemon thread holds up no exit.
             while thread.is_alive() and self.life.threads > self.life.stuck and monotonic() < deadline:
                 thread.join(min(0.05, max(0.0, deadline - monotonic())))

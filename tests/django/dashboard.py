@@ -1,0 +1,57 @@
+"""What the tests of the dashboard share."""
+
+from typing import Any
+
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from yao_tasks.pools import Pool
+
+OVERVIEW = "admin:yao_tasks_dashboard_changelist"
+FRAGMENT = "admin:yao_tasks_dashboard_fragment"
+CANCEL = "admin:yao_tasks_dashboard_cancel"
+
+PAYLOAD = '"><img src=x onerror=1><script>alert(1)</script>'
+
+
+def user(name: str, *permissions: str, **fields: Any) -> User:
+    """A user with these permissions of ours."""
+    one = User.objects.create_user(name, **fields)
+    one.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    assert one.user_permissions.count() == len(permissions)
+    return one
+
+
+def client_of(who: User | None) -> Client:
+    """A browser in which that user is logged in; None: nobody is."""
+    client = Client()
+    if who is not None:
+        client.force_login(who)
+    return client
+
+
+def viewer() -> Client:
+    """Somebody who may look."""
+    return client_of(user("viewer", "view_jobs", is_staff=True))
+
+
+def operator() -> Client:
+    """Somebody who may look and steer."""
+    return client_of(user("operator", "view_jobs", "operate_jobs", is_staff=True))
+
+
+def page(client: Client, name: str = OVERVIEW, **query: Any) -> str:
+    """The text of a page that must be there."""
+    answer = client.get(reverse(name), query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def added(pool: Pool, *args: Any, **kwargs: Any) -> int:
+    """Add a job that starts at once, whatever transaction the test is in."""
+    return pool.using(on_commit=False).add(*args, **kwargs)
+
+
+def cancel_url(task: str, job_id: int) -> str:
+    return reverse(CANCEL, args=[task, job_id])

@@ -1,0 +1,208 @@
+"""How the page stays small: pages, pictures, queries, and answers that say that nothing has changed."""
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.conftest import Site
+from tests.django.dashboard import FRAGMENT, OVERVIEW, added, operator, page, viewer
+from yao_tasks.core import jobs as core_jobs
+from yao_tasks.dashboard.durations import duration, limit
+from yao_tasks.dashboard.jobs import LOOK, PER_PAGE, page_number
+from yao_tasks.dashboard.pools import queue_bar
+from yao_tasks.engines import live
+
+pytestmark = pytest.mark.django_db
+
+
+def ids_on(text: str) -> list[int]:
+    return [int(found) for found in re.findall(r'<span class="yt-id">(\d+)</span>', text)]
+
+
+def fill(site: Site, count: int) -> list[int]:
+    """One job that runs, and the others waiting behind it."""
+    gate = site.gate()
+    pool = site.task("mail", gate, worker_nums=1, size=count)
+    first = added(pool)
+    gate.entered()
+    return [first, *(added(pool) for _ in range(count - 1))]
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ids of the jobs of which a picture was drawn."""
+    drawn: list[int] = []
+
+    def draw(job: core_jobs.Job, lock: Any) -> core_jobs.JobInfo:
+        drawn.append(job.id)
+        return core_jobs.draw(job, lock)
+
+    monkeypatch.setattr(live, "draw", draw)
+    return drawn
+
+
+def test_each_live_job_is_on_one_page(site: Site) -> None:
+    ids = fill(site, 250)
+    client = viewer()
+
+    pages = [page(client, page=number) for number in (1, 2, 3)]
+
+    assert [ids_on(text) for text in pages] == [ids[:100], ids[100:200], ids[200:]]
+    assert "1 to 100 of 250 live jobs" in pages[0]
+    assert "101 to 200 of 250 live jobs" in pages[1]
+    assert [re.findall(r'href="\?page=(\d)" rel="(\w+)"', text) for text in pages] == [
+        [("2", "next")],
+        [("1", "prev"), ("3", "next")],
+        [("2", "prev")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "number"),
+    [
+        ("", 1),
+        ("0", 1),
+        ("-1", 1),
+        ("1.5", 1),
+        ("x", 1),
+        ("²", 1),
+        ("٣", 1),
+        ("3", 3),
+        ("4", 3),
+        ("9" * 5000, 1),
+    ],
+)
+def test_a_page_number_is_brought_into_range(wanted: str, number: int) -> None:
+    assert page_number(wanted, 3) == number
+
+
+@pytest.mark.parametrize("wanted", ["999", "0", "-3", "x", '"><script>', "1" * 5000])
+@pytest.mark.parametrize("name", [OVERVIEW, FRAGMENT])
+def test_a_page_beyond_the_last_shows_one_there_is(name: str, wanted: str, site: Site) -> None:
+    ids = fill(site, 101)
+
+    shown = ids_on(page(viewer(), name, page=wanted))
+
+    assert shown == (ids[100:] if wanted == "999" else ids[:100])
+
+
+def test_10_000_live_jobs_are_not_drawn_to_show_a_hundred(site: Site, pictures: list[int]) -> None:
+    fill(site, 10_000)
+    client = viewer()
+
+    for number in (1, 50, 100):
+        pictures.clear()
+        assert len(ids_on(page(client, FRAGMENT, page=number))) == PER_PAGE
+        # The running one is looked for on each page, and drawn once.
+        assert len(pictures) == PER_PAGE + (number > 1)
+
+
+def test_jobs_that_wait_for_a_retry_before_the_running_ones_bound_the_look(
+    site: Site, pictures: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yao_tasks.dashboard.jobs.LOOK", 5)
+    gate = site.gate()
+
+    def handler(job_id: int, fails: bool) -> None:
+        if fails:
+            raise ValueError("later")
+        gate(job_id)
+
+    pool = site.task("mail", handler, worker_nums=1, attempts=1, attempt_after=600_000)
+    for _ in range(10):
+        added(pool, True)
+    running = added(pool, False)
+    gate.entered()
+
+    text = page(viewer())
+
+    # It wasn't found among the first five, and stands in its place all the same.
+    assert ids_on(text)[10] == running
+    assert len(pictures) <= 5 + 11
+    assert LOOK > 5
+
+
+def test_the_number_of_queries_does_not_grow_with_the_jobs(site: Site) -> None:
+    client = operator()
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            page(client)
+        return len(captured)
+
+    queries()
+    site.task("empty", lambda job_id: None)
+    few = queries()
+    fill(site, 150)
+
+    assert queries() == few
+
+
+def test_what_has_not_changed_is_not_sent_again(site: Site) -> None:
+    pool = site.task("mail", lambda job_id: None)
+    client = viewer()
+    url = reverse(FRAGMENT)
+    first = client.get(url)
+
+    again = client.get(url, headers={"if-none-match": first["ETag"]})
+    pool.wait(added(pool), 5)
+    changed = client.get(url, headers={"if-none-match": first["ETag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert changed.status_code == 200
+    assert changed["ETag"] != first["ETag"]
+
+
+def test_the_fragment_holds_what_the_page_holds_and_no_token(site: Site) -> None:
+    site.task("mail", lambda job_id: None)
+    client = operator()
+
+    fragment = page(client, FRAGMENT)
+
+    assert fragment.strip() in page(client)
+    assert "csrf" not in fragment
+    assert fragment.count("data-region=") == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (0.4, "under 1 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (125, "2 min 5 s"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (7_380, "2 h 3 min"),
+        (90_000, "1 d 1 h"),
+        (86_400 * 30, "30 d"),
+    ],
+)
+def test_a_duration_reads_in_its_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.25, "0.25 s"), (30.0, "30 s"), (90, "1 min 30 s")])
+def test_a_timeout_reads_exactly_while_it_is_short(seconds: float, text: str) -> None:
+    assert limit(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("waiting", "size", "level"),
+    [
+        (0, 1, ""),
+        (1, 1, "red"),
+        (79, 100, ""),
+        (80, 100, "amber"),
+        (99, 100, "amber"),
+        (100, 100, "red"),
+    ],
+)
+def test_the_level_of_a_queue(waiting: int, size: int, level: str) -> None:
+    assert queue_bar(waiting, size).level == level

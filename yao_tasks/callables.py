@@ -1,0 +1,91 @@
+"""What a definition names, imported, or else all that is wrong with it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from yao_tasks import handlers
+from yao_tasks.core.announcer import Events
+from yao_tasks.core.definitions import Definition
+from yao_tasks.core.faults import Code, Fault, printable, shown
+from yao_tasks.engines.base import Callables
+
+
+def imported(definition: Definition) -> Callables:
+    """Return the callables that a definition names. ImproperlyConfigured, with all that is wrong with them."""
+    errors = [str(fault) for fault in faults(definition) if fault.is_error]
+    if errors:
+        raise ImproperlyConfigured(" ".join(errors))
+    named = {event: handlers.resolve(name) for event, name in definition.event.items()}
+    return Callables(
+        handler=handlers.resolve(definition.process),
+        next_id=named.pop("next", None),
+        events=Events(**named),
+    )
+
+
+def faults(definition: Definition) -> list[Fault]:
+    """Return what is wrong with the callables that a definition names. Imports them; never raises."""
+    return [*_handler(definition), *_events(definition)]
+
+
+def discovery_faults() -> Iterator[Fault]:
+    """Return what is wrong with the `processes` modules of the apps."""
+    handlers.autodiscover()
+    for module, reason in handlers.broken.items():
+        yield Fault(
+            code=Code.PROCESSES,
+            text=f"{module} fails while it is imported ({printable(reason)}).",
+            hint="Mend the module: what it registers is not known.",
+        )
+
+
+def _handler(definition: Definition) -> Iterator[Fault]:
+    function, fault = _resolve(definition, "process", definition.process, Code.HANDLER)
+    if function is None:
+        yield from fault
+        return
+    name = f'{printable(definition.path)}: "process" {shown(definition.process)}'
+    if handlers.is_async(function):
+        yield _fault(definition, Code.ASYNC, f"{name} is an async def.", _NO_COROUTINES)
+    if not handlers.takes_job_id(function):
+        hint = "Give it the job's id as its first parameter: def handler(job_id, ...)."
+        yield _fault(definition, Code.NO_JOB_ID, f"{name} takes no positional argument.", hint)
+    elif not handlers.first_parameter_fits(function):
+        hint = "Put job_id before the others: def handler(job_id, ...). If it is the id, call it so."
+        text = (
+            f"{name} gets the job's id first, but its first parameter is named otherwise: {_first(function)}."
+        )
+        yield _fault(definition, Code.FIRST_PARAMETER, text, hint)
+
+
+def _first(function: Callable[..., Any]) -> str:
+    return next((shown(one.name) for one in handlers.positional_parameters(function) or []), "?")
+
+
+_NO_COROUTINES = "async def needs coroutine workers, which this version of yao_tasks doesn't have; use def."
+
+
+def _events(definition: Definition) -> Iterator[Fault]:
+    for event, name in definition.event.items():
+        function, fault = _resolve(definition, f"event.{event}", name, Code.EVENT)
+        yield from fault
+        if function is not None and handlers.is_async(function):
+            text = f'{printable(definition.path)}: "event.{event}" {shown(name)} is an async def.'
+            yield _fault(definition, Code.ASYNC, text, _NO_COROUTINES)
+
+
+def _resolve(
+    definition: Definition, key: str, name: str, code: Code
+) -> tuple[Callable[..., Any] | None, list[Fault]]:
+    try:
+        return handlers.resolve(name), []
+    except handlers.HandlerError as error:
+        text = f'{printable(definition.path)}: "{key}" can\'t be used. {error}'
+        hint = "Give the dotted path of a callable, or a name registered in an app's processes.py."
+        return None, [_fault(definition, code, text, hint)]
+
+
+def _fault(definition: Definition, code: Code, text: str, hint: str) -> Fault:
+    return Fault(code=code, text=text, hint=hint, task=definition.id, path=definition.path)

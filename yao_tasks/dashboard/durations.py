@@ -1,0 +1,29 @@
+"""Seconds as people read them."""
+
+from django.utils.translation import gettext, gettext_noop
+
+UNITS = (
+    (86_400, gettext_noop("%d d")),
+    (3_600, gettext_noop("%d h")),
+    (60, gettext_noop("%d min")),
+    (1, gettext_noop("%d s")),
+)
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units, in the language of the request: `4 s`, `2 min 5 s`, `3 d`."""
+    if 0 < seconds < 1:
+        return gettext("under 1 s")
+    rest, parts = max(0, int(seconds)), []
+    for length, text in UNITS:
+        count, rest = divmod(rest, length)
+        parts.append((count, text))
+    # From the largest that counts on; seconds where nothing does.
+    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    shown = [part for place, part in enumerate(parts[first : first + 2]) if part[0] or not place]
+    return " ".join(gettext(text) % count for count, text in shown)
+
+
+def limit(seconds: float) -> str:
+    """A configured time, exact where it is short: `0.5 s`, `30 s`, `10 min`."""
+    return duration(seconds) if seconds >= 60 else gettext("%(seconds)s s") % {"seconds": f"{seconds:g}"}

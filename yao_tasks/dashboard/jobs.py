@@ -1,0 +1,194 @@
+"""The live jobs, a page at a time: only those of the page that is asked for are drawn."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from yao_tasks.core.definitions import Definition
+from yao_tasks.core.jobs import RUNNING_NAME, JobInfo
+from yao_tasks.dashboard.durations import duration, limit
+from yao_tasks.dashboard.pools import Reading
+
+PER_PAGE = 100
+# Most pictures drawn of one pool to find its running jobs. They are its oldest, as a rule; only jobs that
+# wait for a retry, or for a commit, stand before them.
+LOOK = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """One line of the table of jobs."""
+
+    id: int
+    task: str
+    name: str
+    phase: str
+    """`running`, `retrying` or `waiting`: names the icon, too."""
+    status: str
+    """The phase in the reader's words."""
+    has_bar: bool
+    percent: int
+    amount: str
+    message: str
+    attempt: str
+    moment: datetime
+    """What `elapsed` is measured from; for a retry, when it is due."""
+    elapsed: str
+    limit: str
+    """The timeout of a run; empty for a job that doesn't run."""
+    worker: str
+    can_cancel: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """A page of live jobs, with its number (from 1) and where it stands among all."""
+
+    rows: list[JobRow]
+    number: int
+    pages: int
+    total: int
+    running: int
+
+    @property
+    def first(self) -> int:
+        """The place of the page's first job, from 1."""
+        return (self.number - 1) * PER_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        """The place of the page's last job."""
+        return min(self.number * PER_PAGE, self.total)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait, in all."""
+        return max(0, self.total - self.running)
+
+    @property
+    def before(self) -> int:
+        """The number of the page before, 0 on the first."""
+        return self.number - 1
+
+    @property
+    def after(self) -> int:
+        """The number of the page after, 0 on the last."""
+        return self.number + 1 if self.number < self.pages else 0
+
+
+class _Place(NamedTuple):
+    """A job's place in the list: `info` is its picture where one was drawn already."""
+
+    reading: Reading
+    job_id: int
+    info: JobInfo | None
+
+
+def job_page(readings: Iterable[Reading], wanted: str, *, may_cancel: bool) -> JobPage:
+    """The page whose number the query string gives, or the nearest there is; running jobs come first."""
+    looks = [(reading, _running(reading), list(reading.jobs)) for reading in readings]
+    total = sum(len(ids) for _, _, ids in looks)
+    pages = max(1, -(-total // PER_PAGE))
+    number = page_number(wanted, pages)
+    first = (number - 1) * PER_PAGE
+    places = itertools.islice(_in_order(looks), first, first + PER_PAGE)
+    now = timezone.now()
+    return JobPage(
+        rows=[job_row(reading, info, now, may_cancel=may_cancel) for reading, info in _drawn(places)],
+        number=number,
+        pages=pages,
+        total=total,
+        running=sum(reading.metrics["running"] for reading, _, _ in looks),
+    )
+
+
+def page_number(wanted: str, pages: int) -> int:
+    """A number from the query string, brought between 1 and `pages`; 1 for what is no number."""
+    # Nine digits are more pages than there can be, and no work to read.
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 9):
+        return 1
+    return max(1, min(int(wanted), pages))
+
+
+def _running(reading: Reading) -> dict[int, JobInfo]:
+    """Pictures of the pool's running jobs, as far as `LOOK` pictures find them."""
+    found: dict[int, JobInfo] = {}
+    for job_id in itertools.islice(reading.jobs, LOOK):
+        if len(found) >= reading.metrics["running"]:
+            break
+        info = reading.jobs.get(job_id)
+        if info is not None and info.status == RUNNING_NAME:
+            found[job_id] = info
+    return found
+
+
+def _in_order(looks: Iterable[tuple[Reading, Mapping[int, JobInfo], list[int]]]) -> Iterator[_Place]:
+    looks = list(looks)
+    for reading, running, _ in looks:
+        yield from (_Place(reading, job_id, info) for job_id, info in running.items())
+    for reading, running, ids in looks:
+        yield from (_Place(reading, job_id, None) for job_id in ids if job_id not in running)
+
+
+def _drawn(places: Iterable[_Place]) -> Iterator[tuple[Reading, JobInfo]]:
+    for reading, job_id, drawn in places:
+        info = drawn or reading.jobs.get(job_id)
+        # None: it has ended since the list was made.
+        if info is not None:
+            yield reading, info
+
+
+def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_cancel: bool) -> JobRow:
+    """The job's line, as of `now`."""
+    config = reading.config
+    phase, status, moment = _phase(info)
+    return JobRow(
+        id=info.id,
+        task=config.id,
+        name=config.name,
+        phase=phase,
+        status=status,
+        has_bar=info.total > 0,
+        percent=info.percent,
+        amount=_amount(info),
+        message=info.message,
+        attempt=_attempt(info, config),
+        moment=moment,
+        elapsed=duration(abs((now - moment).total_seconds())),
+        limit=limit(config.timeout) if phase == "running" else "",
+        worker=info.worker or "",
+        can_cancel=may_cancel and "cancel" in reading.supports,
+    )
+
+
+def _phase(info: JobInfo) -> tuple[str, str, datetime]:
+    if info.status == RUNNING_NAME:
+        return "running", gettext("Running"), info.started_at or info.added_at
+    if info.due_at is not None:
+        return "retrying", gettext("Retrying"), info.due_at
+    return "waiting", gettext("Waiting"), info.added_at
+
+
+def _amount(info: JobInfo) -> str:
+    if info.total > 0:
+        return gettext("%(current)s of %(total)s") % {
+            "current": _plain(info.current),
+            "total": _plain(info.total),
+        }
+    return _plain(info.current) if info.current else ""
+
+
+def _plain(number: float) -> str:
+    # Handlers may report any number: none of them makes a column too wide.
+    return f"{number:.0f}" if number == int(number) and abs(number) < 1e15 else f"{number:.6g}"
+
+
+def _attempt(info: JobInfo, config: Definition) -> str:
+    if not info.attempt:
+        return ""
+    return gettext("%(attempt)d of %(attempts)d") % {"attempt": info.attempt, "attempts": config.attempts + 1}

@@ -1,0 +1,60 @@
+"""`manage.py runtasks`: works in the foreground until it is told to leave."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from yao_tasks import boot, checks, conf
+from yao_tasks.core.state import UnsafeStateDir, open_folder
+from yao_tasks.foreground import Foreground
+
+
+class Command(BaseCommand):
+    """Exit codes: 0 drained, 1 a job was lost, 2 bad definition or unsafe path, 130 forced."""
+
+    help = "Runs tasks in the foreground. SIGTERM, SIGINT and SIGHUP drain; a second one hurries, a third leaves."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--drain-timeout",
+            type=float,
+            default=25.0,
+            help="seconds that running jobs have to end after the first signal (default: 25)",
+        )
+
+    def handle(self, *, drain_timeout: float, **_: Any) -> None:
+        """Serve, then leave with the exit code."""
+        if not drain_timeout >= 0:
+            raise CommandError(f"--drain-timeout is {drain_timeout:g}. Give 0 or more seconds.", returncode=2)
+        self._refuse_faults()
+        foreground = Foreground(drain_timeout, self._say)
+        # Before the first line: who reads that may send a signal.
+        foreground.listen()
+        boot.serve()
+        self._say(f"yao_tasks: {len(boot.loaded().definitions)} tasks are loaded.")
+        self._say(
+            "Nobody can add jobs to this process: in this version jobs live in the process that adds them. "
+            "It waits for a signal to leave."
+        )
+        sys.exit(foreground.run())
+
+    def _refuse_faults(self) -> None:
+        errors = [fault for fault in checks.all_faults() if fault.is_error]
+        if errors:
+            raise CommandError("\n".join(map(str, errors)), returncode=2)
+        try:
+            open_folder(conf.current().state_dir)
+        except UnsafeStateDir as error:
+            raise CommandError(str(error), returncode=2) from error
+
+    def _say(self, line: str) -> None:
+        try:
+            self.stdout.write(line)
+            self.stdout.flush()
+        except OSError:
+            # Whoever read it is gone: that ends no job.
+            pass
