@@ -5,7 +5,6 @@ from itertools import count
 from types import TracebackType
 
 from django.contrib.auth.models import User
-from django.db import connection
 
 from yao_tasks import tasks
 from yao_tasks.errors import PoolClosed, QueueFull
@@ -37,7 +36,6 @@ class Bustle:
             _add("fetch_rates")
         for turn in count():
             self._turn(turn)
-            connection.close()
             if self.over.wait(EVERY):
                 return
 
