@@ -1,13 +1,33 @@
-"""Django settings of the tests: everything in SQLite, in memory, and the state in a temporary folder."""
+"""Django settings of the tests: everything in a temporary folder that goes with the process."""
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
+
+from demo_project.mail import mail_settings
+
+FOLDER = Path(tempfile.mkdtemp(prefix="tests-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 BASE_DIR = Path(__file__).parent
 SECRET_KEY = "tests only"
 USE_TZ = True
 ROOT_URLCONF = "tests.urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+# Files: in memory, two threads that use a database at once get "table is locked", whatever the timeout.
+DATABASES = {
+    alias: {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": FOLDER / f"{alias}.sqlite3",
+        "TEST": {"NAME": FOLDER / f"test_{alias}.sqlite3"},
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+        },
+    }
+    for alias in ("default", "other")
+}
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -16,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "yao_tasks",
+    "demo_project.accounts",
 ]
 MIDDLEWARE = [
     "tests.csp.strict_csp",
@@ -38,4 +59,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "static/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+globals().update(mail_settings("", FOLDER / "outbox"))
+DEMO_PAUSE = 0
 YAO_TASKS = {"STATE_DIR": Path(tempfile.gettempdir()) / "yao_tasks-tests"}

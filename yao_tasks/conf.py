@@ -21,13 +21,13 @@ from yao_tasks.core.kinds import choice, dotted, flag, listing, mapping, number,
 
 
 def _default_dirs() -> tuple[Path, ...]:
-    base = _base_dir()
+    base = base_dir()
     return () if base is None or not (base / "tasks").is_dir() else (base / "tasks",)
 
 
 def _default_state_dir() -> Path:
     """Return a folder that all processes of this site share, and those of no other user or site."""
-    site = _base_dir() or os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    site = base_dir() or os.environ.get("DJANGO_SETTINGS_MODULE", "")
     digest = hashlib.sha256(str(site).encode(errors="surrogateescape")).hexdigest()[:12]
     # Windows has no user ids, and a temporary folder for each user.
     uid = os.getuid() if hasattr(os, "getuid") else 0
@@ -113,7 +113,7 @@ def _read() -> tuple[Settings, tuple[Fault, ...]]:
 
 def _absolute(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values with paths that start at BASE_DIR, not wherever the process happens to stand."""
-    base = _base_dir() or Path()
+    base = base_dir() or Path()
     if "dirs" in values:
         values["dirs"] = tuple(base / one for one in values["dirs"])
     if "state_dir" in values:
@@ -121,7 +121,8 @@ def _absolute(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _base_dir() -> Path | None:
+def base_dir() -> Path | None:
+    """Return `settings.BASE_DIR`, if there is one."""
     base = getattr(settings, "BASE_DIR", None)
     return Path(base) if isinstance(base, str | os.PathLike) else None
 

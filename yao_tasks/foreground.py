@@ -29,12 +29,15 @@ class Foreground:
         self.deadline: float | None = None
         self._told = threading.Event()
 
-    def run(self) -> int:
-        """Work until told to leave. Answers the exit code: 0, or 1 where a job was lost."""
+    def listen(self) -> None:
+        """Take the signals; from now on they no longer end the process. In the main thread."""
         # Set even where the shell had them ignored, as it does with SIGINT for background jobs.
         for number in DRAINS:
             signal.signal(number, self._leave)
         signal.signal(signal.SIGQUIT, self._force)
+
+    def run(self) -> int:
+        """Work until told to leave. Answers the exit code: 0, or 1 where a job was lost."""
         self._told.wait()
         return self._drain()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-import environ  # type: ignore[import-untyped]
+import environ
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 

@@ -96,6 +96,8 @@ class JobInfo:
     """A frozen picture of a job at one moment."""
 
     id: int
+    task: str
+    """The task's id."""
     status: str
     """`"WAITING"`, `"RUNNING"`, `"SUCCESS"` or `"FAILURE"`."""
     current: float
@@ -130,7 +132,8 @@ class JobInfo:
             return 100
         if not self.total > 0:
             return 0
-        return int(max(0, min(100, 100 * self.current / self.total)))
+        # In floats, which overflow into infinity: the quotient of two large integers would raise.
+        return int(max(0, min(100, 100.0 * self.current / self.total)))
 
     @property
     def is_finished(self) -> bool:
@@ -145,8 +148,8 @@ class JobInfo:
         return {**picture, "percent": self.percent, "status_code": self.status_code}
 
 
-def draw(job: Job, lock: Lock) -> JobInfo:
-    """Draw a picture of the job, whose pool's lock is given. Any thread may ask."""
+def draw(job: Job, task: str, lock: Lock) -> JobInfo:
+    """Draw a picture of the job, whose task's id and pool's lock are given. Any thread may ask."""
     # One section for all that changes: nobody sees a status with the fields of another moment.
     with lock:
         status = job.status
@@ -160,6 +163,7 @@ def draw(job: Job, lock: Lock) -> JobInfo:
         worker = job.worker
     return JobInfo(
         id=job.id,
+        task=task,
         status=PUBLIC[status],
         current=progress[0],
         total=progress[1],

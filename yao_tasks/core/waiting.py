@@ -1,6 +1,6 @@
 """Waiting for a job's end. It costs only those who wait: a job has waiters only while somebody waits."""
 
-from threading import Event, Lock
+from threading import TIMEOUT_MAX, Event, Lock
 
 from yao_tasks.core.jobs import SUCCEEDED, Job, Waiters
 
@@ -18,7 +18,8 @@ def wait(job: Job, lock: Lock, seconds: float | None) -> bool:
     if not alive:
         return True
     try:
-        return waiter.wait(seconds)
+        # What is longer, infinity too, is beyond what a lock can be waited for.
+        return waiter.wait(None if seconds is None else min(seconds, TIMEOUT_MAX))
     finally:
         _part(job, lock, key)
 

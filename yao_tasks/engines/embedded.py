@@ -73,6 +73,8 @@ class EmbeddedEngine:
         if self.make_id is None:
             return self.home.ids.next()
         job_id = self.make_id()
+        # It may be that of a job whose time is over.
+        self.retention.trim(self.home.clock.monotonic())
         if not is_job_id(job_id):
             raise BadJobId(
                 f'event.next of "{self.definition.id}" returned {job_id!r}. '
@@ -157,16 +159,17 @@ class EmbeddedEngine:
 
     def get(self, job_id: int) -> JobInfo:
         """The job as it is now, as `Engine.get` says."""
-        return draw(self._find(job_id), self.life.lock)
+        return draw(self._find(job_id), self.life.task, self.life.lock)
 
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
         """Wait for the job's end, as `Engine.wait` says."""
         job, monotonic = self._find(job_id), self.home.clock.monotonic
         until = None if timeout is None else monotonic() + timeout
         while True:
-            if job.status == HELD and transactions.is_mine(job):
+            if job.status in (HELD, ADDING) and transactions.is_mine(job):
                 raise RuntimeError(
-                    f"Job {job_id} waits for the commit of this thread's own transaction: wait for it after that."
+                    f"Job {job_id} waits for this thread itself, to commit its transaction or to return from "
+                    "event.add: wait for it after that."
                 )
             left = None if until is None else until - monotonic()
             step = left if job.status != HELD else HELD_LOOK if left is None else min(left, HELD_LOOK)
@@ -175,7 +178,7 @@ class EmbeddedEngine:
             if job.status == DROPPED:
                 raise JobNotFound(f"Job {job_id} never was: the transaction that added it was rolled back.")
             if ended:
-                return draw(job, self.life.lock)
+                return draw(job, self.life.task, self.life.lock)
             if until is not None and monotonic() >= until:
                 raise TimeoutError(
                     f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.'
@@ -291,6 +294,6 @@ def is_job_id(value: object) -> bool:
 
 
 def check_id(job_id: object) -> None:
-    """Raise BadJobId for what can't be a job's id."""
-    if not is_job_id(job_id):
+    """Raise BadJobId for what is no integer. One that no job can have is simply not found."""
+    if type(job_id) is not int:
         raise BadJobId(f"{job_id!r} is no job id. Give the whole number that add returned.")

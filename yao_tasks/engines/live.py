@@ -21,7 +21,7 @@ class LiveJobs(Mapping[int, JobInfo]):
         job = self._life.jobs.get(job_id) or self._named.get(job_id)
         if job is None:
             raise KeyError(job_id)
-        return draw(job, self._life.lock)
+        return draw(job, self._life.task, self._life.lock)
 
     def __iter__(self) -> Iterator[int]:
         # One call that no other thread can interrupt.
@@ -46,7 +46,7 @@ class LiveJobs(Mapping[int, JobInfo]):
     def pictures(self) -> Iterator[JobInfo]:
         """A picture of each job of a snapshot that is still alive when its turn comes."""
         for job in self.snapshot():
-            info = draw(job, self._life.lock)
+            info = draw(job, self._life.task, self._life.lock)
             if job.status < SUCCEEDED:
                 yield info
 

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     """Exit codes: 0 drained, 1 a job was lost, 2 bad definition or unsafe path, 130 forced."""
 
     help = "Runs tasks in the foreground. SIGTERM, SIGINT and SIGHUP drain; a second one hurries, a third leaves."
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
@@ -31,13 +31,16 @@ class Command(BaseCommand):
         if not drain_timeout >= 0:
             raise CommandError(f"--drain-timeout is {drain_timeout:g}. Give 0 or more seconds.", returncode=2)
         self._refuse_faults()
+        foreground = Foreground(drain_timeout, self._say)
+        # Before the first line: who reads that may send a signal.
+        foreground.listen()
         boot.serve()
         self._say(f"yao_tasks: {len(boot.loaded().definitions)} tasks are loaded.")
         self._say(
             "Nobody can add jobs to this process: in this version jobs live in the process that adds them. "
             "It waits for a signal to leave."
         )
-        sys.exit(Foreground(drain_timeout, self._say).run())
+        sys.exit(foreground.run())
 
     def _refuse_faults(self) -> None:
         errors = [fault for fault in checks.all_faults() if fault.is_error]

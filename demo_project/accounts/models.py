@@ -1,0 +1,50 @@
+"""What the site keeps of a welcome mail when its job is long forgotten."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+
+class WelcomeMail(models.Model):
+    """The welcome mail of one user, and how it went. Written by the sign-up and by the events of its job."""
+
+    class Status(models.TextChoices):
+        """The words of the job, and one for the job that never was."""
+
+        WAITING = "WAITING", _("waiting")
+        SUCCESS = "SUCCESS", _("sent")
+        FAILURE = "FAILURE", _("failed")
+        REFUSED = "REFUSED", _("not queued")
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"))
+    job_id = models.BigIntegerField(_("job"), null=True, db_index=True)
+    status = models.CharField(_("status"), max_length=7, choices=Status, default=Status.WAITING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("error"), blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-pk",)
+        verbose_name = _("welcome mail")
+        verbose_name_plural = _("welcome mails")
+
+    def __str__(self) -> str:
+        return gettext("Welcome mail of %(user)s") % {"user": self.user}
+
+    def as_job(self) -> dict[str, Any]:
+        """What this row knows, in the six fields in which a task's `get` answers."""
+        sent = self.status == self.Status.SUCCESS
+        return {
+            "id": self.job_id,
+            "status": self.status,
+            "current": int(sent),
+            "total": 1,
+            "message": "",
+            "response": None,
+        }

@@ -1,0 +1,88 @@
+"""What the conformance suite shares: tasks of every worker kind, and notes of what their events told."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+
+from tests.conftest import Site
+from yao_tasks import current_job
+from yao_tasks.pools import Pool
+
+# A new kind of worker joins the suite by its name here.
+KINDS = ["thread"]
+
+
+class MakeTask(Protocol):
+    def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The `worker_type` of the tasks that `task` makes."""
+    return str(request.param)
+
+
+@pytest.fixture
+def task(site: Site, kind: str) -> MakeTask:
+    """Make a task whose handler is run by workers of the kind, and answer its pool.
+
+    Making another closes the pools that are open: make all of a test's tasks before its first job.
+    """
+
+    def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
+        return site.task(task, handler, worker_type=kind, **keys)
+
+    return make
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One call of an event."""
+
+    event: str
+    job: int
+    values: tuple[Any, ...]
+    thread: threading.Thread
+    inside: tuple[str, int, int] | None
+    """`current_job()` there: task, id, attempt."""
+
+
+class Notes:
+    """Events that write down how they were called. `also` runs within the event named, after its note."""
+
+    def __init__(self) -> None:
+        self.all: list[Note] = []
+        self.also: dict[str, Callable[..., Any]] = {}
+
+    def events(self, *names: str) -> dict[str, Callable[..., Any]]:
+        """What a definition's `event` is given; all four if no name is."""
+        return {name: self._event(name) for name in names or ("add", "success", "error", "progress")}
+
+    def names(self, job_id: int) -> list[str]:
+        """The events that one job had, in order."""
+        return [note.event for note in self.of(job_id)]
+
+    def of(self, job_id: int) -> list[Note]:
+        """The calls of one job's events, in order."""
+        return [note for note in self.all if note.job == job_id]
+
+    def _event(self, name: str) -> Callable[..., Any]:
+        def event(job_id: int, *values: Any) -> None:
+            job = current_job()
+            inside = (job.task, job.id, job.attempt) if job is not None else None
+            self.all.append(
+                Note(event=name, job=job_id, values=values, thread=threading.current_thread(), inside=inside)
+            )
+            if name in self.also:
+                self.also[name](job_id, *values)
+
+        return event
+
+
+@pytest.fixture
+def notes() -> Notes:
+    """A notebook for events."""
+    return Notes()

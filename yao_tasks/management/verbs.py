@@ -1,0 +1,127 @@
+"""What the verbs of `manage.py tasks` do: each answers with lines for people, data for programs, and a code."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from yao_tasks import boot, callables, checks, conf
+from yao_tasks.core.definitions import Definition
+from yao_tasks.core.errors import TaskNotFound
+from yao_tasks.core.kinds import dotted, is_task_id
+from yao_tasks.management.template import definition_text
+from yao_tasks.pools import tasks
+
+ARGUMENTS = {"list": (), "new": ("task", "process"), "add": ("task", "positional", "named"), "check": ()}
+
+
+class UsageError(Exception):
+    """What was asked can't be done as it was asked: exit code 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a verb found or did. `code` is the exit code."""
+
+    lines: Sequence[str]
+    data: Any
+    code: int = 0
+
+
+def run_list() -> Answer:
+    """All tasks with what their definitions say, and what is wrong with them."""
+    loaded = boot.loaded()
+    rows = [_row(definition) for definition in loaded.definitions.values()]
+    broken = [fault for fault in loaded.faults if fault.is_error]
+    lines = list(_table(rows)) if rows else ["There are no tasks. `manage.py tasks new` writes a definition."]
+    lines += [f"! {fault}" for fault in broken]
+    lines += [f"! {fault}" for row in rows for fault in row["faults"]]
+    return Answer(lines=lines, data={"tasks": rows, "faults": [str(fault) for fault in broken]})
+
+
+def run_check() -> Answer:
+    """All that is wrong with settings, definitions and handlers."""
+    found = checks.all_faults()
+    data = [
+        {"id": f"yao_tasks.{fault.code}", "task": fault.task, "text": fault.text, "hint": fault.hint}
+        for fault in found
+    ]
+    lines = [f"yao_tasks.{fault.code}: {fault}" for fault in found]
+    count = len(boot.loaded().definitions)
+    lines.append(f"{count} definitions, {len(found) or 'no'} fault{'s' if len(found) != 1 else ''}.")
+    return Answer(lines=lines, data=data, code=2 if any(fault.is_error for fault in found) else 0)
+
+
+def run_new(task: str, process: str) -> Answer:
+    """Write a commented definition file into the first folder of the project."""
+    if not is_task_id(task) or task == "health":
+        raise UsageError(f'"{task}" can\'t be a task id. Give letters, digits, _ and -; dots make folders.')
+    if not dotted("").fits(process):
+        raise UsageError(
+            f'"{process}" is no name of a callable. Give its dotted path: accounts.jobs.send_welcome.'
+        )
+    path = _folder().joinpath(*task.split(".")).with_suffix(".yao")
+    if task in boot.loaded().task_ids:
+        raise UsageError(f'There is a task "{task}" already. Give another id, or change its file.')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Never over another file, nor through a link.
+        with path.open("x", encoding="utf-8") as file:
+            file.write(definition_text(task, process))
+    except OSError as error:
+        raise UsageError(f"{path}: can't be written ({error.strerror}).") from error
+    return Answer(lines=[f"Wrote {path}."], data={"path": str(path), "task": task})
+
+
+def run_add(task: str, positional: str, named: str) -> Answer:
+    """Add a job to this process's own pool, and wait for its end."""
+    args, kwargs = _json(positional, list, "--args", "[1]"), _json(named, dict, "--kwargs", '{"a": 1}')
+    try:
+        pool = tasks[task]
+        job_id = pool.add(*args, **kwargs)
+    except (TaskNotFound, ImproperlyConfigured) as error:
+        raise UsageError(str(error)) from error
+    info = pool.wait(job_id)
+    data = {"id": job_id, "status": info.status, "attempt": info.attempt, "response": info.response}
+    return Answer(
+        lines=[str(job_id), f"{info.status} after run {info.attempt}: {info.response}"],
+        data=data,
+        code=0 if info.status == "SUCCESS" else 1,
+    )
+
+
+def _folder() -> Path:
+    dirs = conf.current().dirs
+    if dirs:
+        return dirs[0]
+    base = conf.base_dir()
+    if base is None:
+        raise UsageError('There is no folder for definitions. Set YAO_TASKS["DIRS"], or BASE_DIR.')
+    return base / "tasks"
+
+
+def _json(text: str, kind: type, option: str, example: str) -> Any:
+    noun = "array" if kind is list else "object"
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{option} is no JSON: {error}. Give an {noun}, such as '{example}'.") from error
+    if not isinstance(value, kind):
+        raise UsageError(f"{option} is {text}. Give a JSON {noun}, such as '{example}'.")
+    return value
+
+
+def _row(definition: Definition) -> dict[str, Any]:
+    faults = [str(fault) for fault in callables.faults(definition)]
+    return {"id": definition.id, **definition, "path": str(definition.path), "faults": faults}
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    heads = ("id", "name", "worker_nums", "size", "timeout", "attempts", "process")
+    cells = [heads, *([str(row[head]) for head in heads] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
+    for line in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
