@@ -1,97 +1,20 @@
-"""README.md, followed to the letter in a new project: its commands, its files, and what it says one will see."""
+"""README.md, followed to the letter in a new project: one sees what it says one will see."""
 
 import http.cookiejar
-import os
 import re
-import shlex
-import subprocess
-import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import django
-import pytest
-
-from demo_project.checking.copy import free_port, listens
 from tests.conftest import until
-from tests.docs.markdown import ROOT, blocks, read, section
-
-# Who installs, and who serves, is the test itself.
-NOT_RUN = ("python -m pip", "python manage.py runserver", "cd ")
-PASSWORD = "correct horse battery"
-
-
-class Project:
-    """The project that a reader makes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = folder
-        self.log = folder / "server.log"
-        self.port = free_port()
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "TMPDIR": str(folder),
-            "DJANGO_SUPERUSER_USERNAME": "admin",
-            "DJANGO_SUPERUSER_EMAIL": "admin@example.org",
-            "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
-        }
-
-    def follow(self, text: str) -> None:
-        """Do what each block says, in order."""
-        for block in blocks(text):
-            if block.file is not None:
-                self._write(block.file, block.text)
-            for command in block.commands:
-                if not command.startswith(NOT_RUN):
-                    self.run(command)
-            if "cd mysite" in block.commands:
-                self.home = self.folder / "mysite"
-
-    def run(self, command: str) -> str:
-        """Run a command line of the README; answers what it wrote."""
-        if command.startswith("python manage.py createsuperuser"):
-            command += " --noinput"  # it asks a person
-        words = shlex.split(command)
-        home = self.folder / "mysite" if words[0] == "python" else self.home
-        words = [sys.executable, *(words[1:] if words[0] == "python" else ["-m", "django", *words[1:]])]
-        done = subprocess.run(words, cwd=home, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def _write(self, name: str, text: str) -> None:
-        path = self.home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if name == "mysite/settings.py":
-            # As the README says before this block and after it.
-            text = f"\n{text}" + ("" if django.VERSION >= (6, 1) else _mail_to_the_terminal())
-            text = path.read_text() + text
-        path.write_text(text)
-
-    @contextmanager
-    def served(self) -> Iterator[None]:
-        """The project, served by Django's own server meanwhile."""
-        command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"]
-        with self.log.open("w") as log:
-            server = subprocess.Popen(command, cwd=self.home, env=self.environment, stdout=log, stderr=log)
-        try:
-            until(lambda: listens(self.port), "the server")
-            yield
-        finally:
-            server.kill()
-            server.wait()
+from tests.docs.conftest import PASSWORD, Project
+from tests.docs.markdown import ROOT, blocks, read
 
 
 class Browser:
     """A visitor with cookies, who fills in forms."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, project: Project) -> None:
+        self.address = f"http://127.0.0.1:{project.port}"
         jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self.opener = urllib.request.build_opener(jar)
 
@@ -107,22 +30,9 @@ class Browser:
         return str(self.opener.open(self.address + path, data, timeout=10).read().decode())
 
 
-def _mail_to_the_terminal() -> str:
-    (line,) = re.findall(r"`(EMAIL_BACKEND = .+?)`", read(ROOT / "README.md"))
-    return f"{line}\n"
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project as it is after the last step."""
-    project = Project(tmp_path_factory.mktemp("readme"))
-    project.follow(section(read(ROOT / "README.md"), "A first task in five minutes"))
-    return project
-
-
 def test_whoever_follows_the_readme_gets_a_mail_and_sees_its_job_in_the_admin(project: Project) -> None:
-    visitor, admin = Browser(f"http://127.0.0.1:{project.port}"), Browser(f"http://127.0.0.1:{project.port}")
     with project.served():
+        visitor, admin = Browser(project), Browser(project)
         welcome = visitor.fill(
             "/", username="ada", email="ada@example.org", password1=PASSWORD, password2=PASSWORD
         )
@@ -137,3 +47,11 @@ def test_whoever_follows_the_readme_gets_a_mail_and_sees_its_job_in_the_admin(pr
 
 def test_the_readmes_project_has_no_faults(project: Project) -> None:
     assert project.run("python manage.py tasks check") == "1 definitions, no faults.\n"
+
+
+def test_the_tests_in_the_docs_pass_in_the_readmes_project(project: Project) -> None:
+    parts = [block.text for block in blocks(read(ROOT / "docs" / "testing.md")) if block.file]
+
+    project.write("accounts/tests.py", "\n\n".join(parts))
+
+    assert "Ran 3 tests" in project.run("python -W error manage.py test")
