@@ -4,6 +4,7 @@ A name is a group, a path and a verb; the verb's case does not matter. For a pro
 is reachable over HTTP.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +34,7 @@ def Process(name: str, /, *args: Any) -> Any:  # noqa: N802 - the original's nam
         task, _, verb = rest.rpartition(".")
         return _verb(name, verb)(task, *args)
     if group == "scripts" and "." in rest:
-        return handlers.resolve(name)(*args)
+        return _script(name)(*args)
     raise LookupError(
         f'No process is named "{name}". '
         "Names are tasks.<id>.<verb>, scripts.<module>.<function>, and those given with @register."
@@ -51,6 +52,15 @@ def Progress(name: str, job_id: int, current: float, total: float = 0, message: 
     else:
         task = name.removeprefix("tasks.").rpartition(".")[0]
         boot.engine(task).progress(job_id, current, total, message)
+
+
+def _script(name: str) -> Callable[..., Any]:
+    function = handlers.resolve(name)
+    module = name.rpartition(".")[0]
+    if module not in sys.modules:
+        # What a module of scripts happens to have imported (`scripts.task.os.system`) is not the project's own.
+        raise LookupError(f'"{name}": "{module}" is no module. Name a function of a module of scripts.')
+    return function
 
 
 def _verb(name: str, verb: str) -> Callable[..., Any]:

@@ -107,6 +107,8 @@ def test_a_job_between_two_runs_says_when_the_next_one_is(site: Site) -> None:
     text = words(page(viewer()))
 
     assert re.search(rf"mail {job_id} Retrying 1 of 4 next run in (9 min \d+ s|10 min) ", text)
+    # It takes no place in the queue, and no worker: busy, waiting, delayed.
+    assert re.search(r"mail 0 of 2 0 of 100 1 0 0 1 ", text)
 
 
 def test_running_jobs_come_first(site: Site) -> None:

@@ -97,7 +97,8 @@ def test_10_000_live_jobs_are_not_drawn_to_show_a_hundred(site: Site, pictures: 
     for number in (1, 50, 100):
         pictures.clear()
         assert len(ids_on(page(client, FRAGMENT, page=number))) == PER_PAGE
-        assert len(pictures) <= PER_PAGE + 1
+        # The running one is looked for on each page, and drawn once.
+        assert len(pictures) == PER_PAGE + (number > 1)
 
 
 def test_jobs_that_wait_for_a_retry_before_the_running_ones_bound_the_look(
@@ -201,7 +202,6 @@ def test_a_timeout_reads_exactly_while_it_is_short(seconds: float, text: str) ->
         (80, 100, "amber"),
         (99, 100, "amber"),
         (100, 100, "red"),
-        (-1, 5, ""),
     ],
 )
 def test_the_level_of_a_queue(waiting: int, size: int, level: str) -> None:

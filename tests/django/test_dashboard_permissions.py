@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from tests.conftest import Site, until
@@ -22,6 +23,7 @@ from tests.django.dashboard import (
     user,
     viewer,
 )
+from yao_tasks.models import Dashboard
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +100,20 @@ def test_the_index_lists_the_page_for_those_who_may_look(who: str, listed: bool)
 
     assert (reverse(OVERVIEW) in text) is listed
     assert "/add/" not in text
+
+
+@pytest.mark.parametrize(("who", "looks"), [("staff", False), ("viewer", True), ("superuser", True)])
+def test_the_admin_offers_to_look_and_nothing_else(who: str, looks: bool, rf: RequestFactory) -> None:
+    request = rf.get("/")
+    request.user = WHO[who]()  # type: ignore[assignment]
+    model_admin = admin.site.get_model_admin(Dashboard)
+
+    assert model_admin.get_model_perms(request) == {
+        "add": False,
+        "change": False,
+        "delete": False,
+        "view": looks,
+    }
 
 
 def test_cancel_by_get_is_not_allowed(site: Site) -> None:

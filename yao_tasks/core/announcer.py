@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from yao_tasks.core import log
-from yao_tasks.core.current import CurrentJob, set_current
+from yao_tasks.core.current import enter
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import exception_for
 from yao_tasks.core.faults import shown
@@ -47,8 +47,9 @@ class Announcer:
         self.tidy = tidy
         self.failed_events = 0
         self._ends: SimpleQueue[Job | None] = SimpleQueue()
-        # Guards the start and the stop of the thread, and the count of failed events.
-        self._guard = threading.Lock()
+        # Guards the start and the stop of the thread, and the count of failed events. Reentrant, since a
+        # finalizer may come back for it while a thread is made.
+        self._guard = threading.RLock()
         self._thread: threading.Thread | None = None
         self._finished = False
 
@@ -82,32 +83,50 @@ class Announcer:
         with self._guard:
             if self._thread is not None:
                 return
-            # Once the pool is closed there is nothing to wait for.
-            work = self._tell_rest if self._finished else self._run
-            thread = threading.Thread(target=work, name=f"yao_tasks-{self.life.task}-announcer", daemon=True)
+            thread = threading.Thread(
+                target=self._run, name=f"yao_tasks-{self.life.task}-announcer", daemon=True
+            )
+            # New objects can start a garbage collection, and with it a finalizer that came here meanwhile.
+            if self._thread is not None:
+                return
+            self._thread = thread
             try:
                 thread.start()
             except RuntimeError:  # the process is about to end: who closes the pool calls `finish`
-                return
-            self._thread = None if self._finished else thread
+                self._thread = None
 
     def finish(self, seconds: float) -> bool:
         """Tell what is left and end the thread; False if that took longer. For the one who closes the pool."""
         with self._guard:
             self._finished = True
-            thread, self._thread = self._thread, None
+            thread = self._thread
         if thread is None:
             self._tell_rest()
             return True
         self._ends.put(None)
+        if thread is threading.current_thread():
+            return True  # an event of its own closes the pool: it tells what is left after that
         thread.join(max(0.0, seconds))
         return not thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._ends.get()) is not None:
+        while (job := self._next()) is not None:
             self.tell(job)
+            self.tidy(self.life.task)
             # Keep nothing alive while waiting for the next.
             job = None
+
+    def _next(self) -> Job | None:
+        """The next end to tell. None once the pool is closed and all are told: then this thread is none any more."""
+        job = None if self._finished else self._ends.get()
+        while job is None:
+            with self._guard:
+                try:
+                    job = self._ends.get_nowait()
+                except Empty:
+                    self._thread = None
+                    return None
+        return job
 
     def _tell_rest(self) -> None:
         while True:
@@ -123,23 +142,15 @@ class Announcer:
         error = job.error
         assert error is not None
         self.failed(job, exception_for(error))
-        self.tidy(self.life.task)
 
     def _call(self, event: str, handler: Callable[..., Any], job: Job, *args: Any) -> None:
-        current = CurrentJob(job, job.attempt, self)
         with self.watch.calls(event, job):
             try:
-                Context().run(enter, current, handler, job.id, *args)
+                Context().run(enter, (job, job.attempt, self), handler, (job.id, *args), {})
             except BaseException as exception:  # noqa: BLE001 - a SystemExit in an event must cost no worker
                 with self._guard:
                     self.failed_events += 1
                 log.event_failed(self.life.task, job, event, exception)
-
-
-def enter(current: CurrentJob, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a handler or an event. The first thing that runs in its fresh context."""
-    set_current(current)
-    return handler(*args, **kwargs)
 
 
 def checked(current: float, total: float, message: str) -> Progress:

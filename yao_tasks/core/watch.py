@@ -44,6 +44,8 @@ class Watch:
             yield
         finally:
             del self.calling[id(call)]
+            # The next call's key may be the same.
+            self._named.discard(id(call))
 
     def look(self, now: float) -> float | None:
         """End what is overdue, name what is slow. Answers when to look again, None while nothing runs."""
@@ -52,8 +54,8 @@ class Watch:
         if not moments:
             self._named.clear()
             return None
-        # What starts from now on is due later than this.
-        return min(now + self.timeout, *moments)
+        # A run that starts from now on is due later than this, and an event slow.
+        return min(now + self.timeout, now + SLOW_SECONDS, *moments)
 
     def _deadline(self, job: Job, now: float) -> float:
         attempt, started = job.attempt, job.started
@@ -74,8 +76,10 @@ class Watch:
         if call is None:
             return now + self.timeout
         event, job, since = call
-        if key in self._named or now - since < SLOW_SECONDS:
-            return max(now, since) + SLOW_SECONDS
+        if now < since + SLOW_SECONDS:
+            return since + SLOW_SECONDS
+        if key in self._named:
+            return now + SLOW_SECONDS
         self._named.add(key)
         # Log handlers are foreign code, and may be what hangs: a thread of its own for this rare line.
         line = threading.Thread(

@@ -91,13 +91,14 @@ def pool_row(reading: Reading | Unusable) -> PoolRow:
     if isinstance(reading, Unusable):
         return PoolRow(task=reading.task, fault=reading.fault)
     now, config = reading.metrics, reading.config
+    # What is delayed has been let in once, and takes no place again.
+    queued = max(0, now["waiting"] - now["delayed"])
     return PoolRow(
         task=config.id,
         name=config.name,
         workers=Bar(value=now["running"], most=config.worker_nums),
-        # What is delayed has been let in once, and takes no place again.
-        queue=queue_bar(now["waiting"] - now["delayed"], config.size),
-        oldest_waiting=duration(now["oldest_waiting"]) if now["waiting"] else "",
+        queue=queue_bar(queued, config.size),
+        oldest_waiting=duration(now["oldest_waiting"]) if queued else "",
         delayed=now["delayed"],
         succeeded=now["succeeded"],
         failed=sum(now["failed"].values()),
@@ -112,7 +113,6 @@ def pool_row(reading: Reading | Unusable) -> PoolRow:
 
 def queue_bar(waiting: int, size: int) -> Bar:
     """How full a queue is, with a colour and a word once somebody should look."""
-    waiting = max(0, waiting)
     if waiting >= size:
         return Bar(value=waiting, most=size, level="red", word=gettext("full"))
     if waiting >= size * NEARLY_FULL:

@@ -294,6 +294,6 @@ def is_job_id(value: object) -> bool:
 
 
 def check_id(job_id: object) -> None:
-    """Raise BadJobId for what can't be a job's id."""
-    if not is_job_id(job_id):
+    """Raise BadJobId for what is no integer. One that no job can have is simply not found."""
+    if type(job_id) is not int:
         raise BadJobId(f"{job_id!r} is no job id. Give the whole number that add returned.")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from yao_tasks.core.crew import Crew
 from yao_tasks.core.jobs import READY, Job
 from yao_tasks.core.log import logger
 from yao_tasks.core.runs import Runner
@@ -22,6 +23,7 @@ class ThreadWorkers:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.life = runner.life
+        self.crew = Crew(runner.life)
         self.tokens: SimpleQueue[Job | None] = SimpleQueue()
         self.threads: set[threading.Thread] = set()
         self._numbers = itertools.count(1)
@@ -29,7 +31,7 @@ class ThreadWorkers:
     def offer(self, job: Job) -> None:
         """Let a worker take the job. RuntimeError if there is none, and the process starts no more threads."""
         self.tokens.put(job)
-        if self.life.threads < self.life.wanted and self.life.hire():
+        if self.life.threads < self.life.wanted and self.crew.hire():
             self._start()
 
     def sweep(self) -> None:
@@ -51,6 +53,8 @@ class ThreadWorkers:
         for _ in threads:
             self.tokens.put(None)
         for thread in threads:
+            if thread is threading.current_thread():
+                continue  # an event of its own that closes the pool
             # A stuck one may never come back: its job has ended, and a daemon thread holds up no exit.
             while thread.is_alive() and self.life.threads > self.life.stuck and monotonic() < deadline:
                 thread.join(min(0.05, max(0.0, deadline - monotonic())))
@@ -64,7 +68,7 @@ class ThreadWorkers:
             thread.start()
         except RuntimeError:
             self.threads.discard(thread)
-            self.life.dismiss()
+            self.crew.dismiss()
             if self.life.threads <= 0:
                 raise
             # Those that are there do the work.
@@ -79,4 +83,4 @@ class ThreadWorkers:
                 job = None
         finally:
             self.threads.discard(threading.current_thread())
-            self.life.dismiss()
+            self.crew.dismiss()
