@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import Site, until
 from yao_tasks import boot
 from yao_tasks.core import lifecycle
-from yao_tasks.core.errors import JobNotFound, QueueFull
+from yao_tasks.core.errors import DuplicateJob, JobNotFound, QueueFull
 from yao_tasks.engines import transactions
 from yao_tasks.engines.embedded import EmbeddedEngine
 
@@ -71,6 +71,8 @@ class Storm:
         self.log: list[tuple[str, int]] = []
         self.accepted: list[int] = []
         self.rolled_back: list[int] = []
+        self.retried: list[int] = []
+        self.calm = threading.Event()
         self.refused: list[int] = []
         self.late: list[int] = []
         self.release = threading.Event()
@@ -110,7 +112,7 @@ class Storm:
             case x if x < 0.9:
                 self.pool.cancel(job_id)
                 self.pool.progress(job_id, 1, 3)  # raises: the run is over
-            case x if x < 0.902:
+            case x if x < 0.905:
                 self.late.append(job_id)
                 self.release.wait(0.2)  # past its deadline
         return "done"
@@ -118,15 +120,18 @@ class Storm:
     def add_some(self, seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(self.jobs // ADDERS):
-            if chance.random() < 0.2:
-                self.add_in_transaction(chance)
-            else:
-                self.add(chance)
+            match chance.random():
+                case x if x < 0.2:
+                    self.add_in_transaction(chance)
+                case x if x < 0.25:
+                    self.add_many(chance)
+                case _:
+                    self.add(chance)
 
     def add(self, chance: random.Random) -> None:
         try:
-            job_id = self.pool.add()
-        except QueueFull:
+            job_id = self.pool.using(**self.options(chance)).add()
+        except (QueueFull, DuplicateJob):
             self.refused.append(1)
             time.sleep(0.001)
             return
@@ -135,6 +140,57 @@ class Storm:
             self.pool.cancel(job_id)
         if chance.random() < 0.05:
             self.look(job_id)
+
+    def options(self, chance: random.Random) -> dict[str, Any]:
+        options = {
+            "run_after": chance.random() / 100,
+            "priority": chance.randrange(-100, 101),
+            "unique": str(chance.randrange(5)),
+            "timeout": 0.05,
+            "expires": chance.random() / 10,
+        }
+        return {name: value for name, value in options.items() if chance.random() < 0.1}
+
+    def add_many(self, chance: random.Random) -> None:
+        calls, partial = [()] * chance.randrange(1, 30), chance.random() < 0.5
+        try:
+            ids = self.pool.add_many(calls, partial=partial)
+        except QueueFull:
+            self.refused += [1] * len(calls)
+            return
+        self.accepted += [job_id for job_id in ids if job_id]
+        self.refused += [1] * ids.count(0)
+
+    def steer(self) -> None:
+        """Pause, resize, purge and retry, until the adders are done."""
+        chance = random.Random(SEED - 1)
+        while not self.calm.wait(0.002):
+            match chance.random():
+                case x if x < 0.1:
+                    self.pool.pause()
+                    time.sleep(0.002)
+                    self.pool.resume()
+                case x if x < 0.3:
+                    self.pool.resize(chance.randrange(1, 12))
+                case x if x < 0.32:
+                    self.pool.purge(delayed=chance.random() < 0.5)
+                case x if x < 0.8:
+                    self.retry_some(chance)
+                case _:
+                    self.pool.search(text="1", limit=5)
+        self.pool.resume()
+        self.pool.resize(8)
+
+    def retry_some(self, chance: random.Random) -> None:
+        for info in self.pool.search(status="FAILURE", limit=3):
+            try:
+                self.pool.retry(info.id)
+            except (QueueFull, DuplicateJob):
+                self.refused.append(1)
+            except (ValueError, JobNotFound):
+                pass  # somebody else was first
+            else:
+                self.retried.append(info.id)
 
     def add_in_transaction(self, chance: random.Random) -> None:
         connection = self.here.connection = FakeConnection()
@@ -173,16 +229,23 @@ def switching(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def run_storm(storm: Storm) -> EmbeddedEngine:
     threads = [threading.Thread(target=storm.add_some, args=(SEED + number,)) for number in range(ADDERS)]
-    for thread in threads:
+    steering = threading.Thread(target=storm.steer)
+    for thread in [*threads, steering]:
         thread.start()
     for thread in threads:
         thread.join(120)
         assert not thread.is_alive(), f"an adder hangs (seed {SEED})"
+    storm.calm.set()
+    steering.join(30)
+    assert not steering.is_alive(), f"steering hangs (seed {SEED})"
     engine = boot.engine("storm")
     assert isinstance(engine, EmbeddedEngine)
     until(lambda: not storm.pool.jobs, f"all jobs to end (seed {SEED})")
     until(lambda: not engine.life.busy and not engine.watch.calling, f"all workers to rest (seed {SEED})")
-    until(lambda: ended_events(storm) >= len(storm.accepted), f"all ends to be told (seed {SEED})")
+    until(
+        lambda: ended_events(storm) >= len(storm.accepted) + len(storm.retried),
+        f"all ends to be told (seed {SEED})",
+    )
     return engine
 
 
@@ -195,15 +258,16 @@ def check_log(storm: Storm) -> None:
     for name, job_id in list(storm.log):
         told[job_id].append(name)
     assert set(told) <= set(storm.accepted), "a job that never was was told of"
+    lives = Counter(storm.accepted) + Counter(storm.retried)
     for job_id in storm.accepted:
         names = told[job_id]
         ends = [name for name in names if name in ("success", "error")]
         assert names[0] == "add", (job_id, names)
-        assert len(ends) == 1, (job_id, names)
+        assert len(ends) == lives[job_id], (job_id, names, lives[job_id], storm.pool.get(job_id))
         assert names.count("add") == 1, (job_id, names)
-        assert names.count("run") <= ATTEMPTS + 1, (job_id, names)
+        assert names.count("run") <= (ATTEMPTS + 1) * lives[job_id], (job_id, names)
         status = storm.pool.get(job_id).status
-        assert status == {"success": "SUCCESS", "error": "FAILURE"}[ends[0]], (job_id, names)
+        assert status == {"success": "SUCCESS", "error": "FAILURE"}[ends[-1]], (job_id, names)
     for job_id in storm.rolled_back:
         with pytest.raises(JobNotFound):
             storm.pool.get(job_id)
@@ -211,6 +275,7 @@ def check_log(storm: Storm) -> None:
 
 def check_numbers(storm: Storm) -> None:
     numbers, names = storm.pool.metrics(), Counter(name for name, _ in storm.log)
+    assert numbers["failed"]["timeout"] > 0, "no run was late"
     assert numbers["added"] == len(storm.accepted) == names["add"]
     assert numbers["succeeded"] == names["success"]
     assert sum(numbers["failed"].values()) == names["error"]
@@ -223,9 +288,13 @@ def check_numbers(storm: Storm) -> None:
 def check_nothing_is_left(engine: EmbeddedEngine) -> None:
     life = engine.life
     assert (life.jobs, life.running, engine.watch.calling) == ({}, {}, {})
-    assert (life.queued, life.ready_count, life.retrying, life.busy, life.stuck) == (0, 0, 0, 0, 0)
+    assert (life.queued, life.ready_count, life.postponed, life.busy) == (0, 0, 0, 0)
+    assert (life.stuck, life.replaced, life.keys, engine.ends.cut_off) == (0, 0, {}, {})
+    assert not engine.ends._came_back
+    assert not engine.places.waiting
     assert engine.dropped.empty()
-    assert life.threads == life.wanted == len(engine.workers.threads)
+    until(lambda: 0 < life.threads <= life.wanted == 8, "surplus workers to leave")
+    assert life.threads == len(engine.workers.threads)
     remembered = [*engine.retention.successes, *engine.retention.failures]
     assert sorted(life.ended) == sorted(job.id for job in remembered)
     until(lambda: not engine.watch.watched, "the clock to rest")

@@ -46,6 +46,8 @@ class Announcer:
         self.timeout = watch.timeout
         self.tidy = tidy
         self.failed_events = 0
+        # Where a job goes that was tried again before its failure was told.
+        self.offer: Callable[[Job], None] = lambda _: None
         self._ends: SimpleQueue[Job | None] = SimpleQueue()
         # Guards the start and the stop of the thread, and the count of failed events. Reentrant, since a
         # finalizer may come back for it while a thread is made.
@@ -68,6 +70,9 @@ class Announcer:
         log.ended(self.life.task, job, exception)
         if self.events.error is not None:
             self._call("error", self.events.error, job, exception)
+        heir = self.life.told(job)
+        if heir is not None:
+            self.offer(heir)
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Store a job's progress and tell `event.progress`, as `CurrentJob.progress` says."""

@@ -76,6 +76,7 @@ class Job:
         "due",
         "ended",
         "error",
+        "heir",
         "holder",
         "id",
         "kwargs",
@@ -109,6 +110,8 @@ class Job:
         # Since when it waits for a worker.
         self.ready = added
         self.terms: Terms | None = None
+        # Of a failure: True once its end has been told, until then the job in which it is tried again.
+        self.heir: Job | bool | None = None
         self.progress = NO_PROGRESS
         self.result: Any = None
         self.error: JobError | None = None

@@ -89,9 +89,7 @@ class Lifecycle:
             full = not reserved and self.queued - (free if free > 0 else 0) >= self.size
             saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or taken or full or saturated or twin > 0
-            if refused:
-                self.refused += 1
-            else:
+            if not refused:
                 self.jobs[job_id] = job
                 self.queued += not reserved
                 self.added += status != HELD
@@ -109,9 +107,7 @@ class Lifecycle:
             full = self.queued + count - (free if free > 0 else 0) > self.size
             saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or full or saturated
-            if refused:
-                self.refused += count
-            else:
+            if not refused:
                 self.queued += count
         if refused:
             self._refuse(0, closing=closing, taken=False, twin=0, saturated=saturated)
@@ -121,11 +117,12 @@ class Lifecycle:
         with self.lock:
             self.queued -= count
 
-    def revive(self, old: Job, new: Job) -> None:
+    def revive(self, old: Job, new: Job) -> bool:
         """A person wants a failed job tried again: `new` is READY under its id, and `old` is forgotten.
 
-        No token, run or waiter of the old one can touch the new one. Raises what `admit` raises, and
-        JobNotFound where `old` is no longer what the id means.
+        No token, run or waiter of the old one can touch the new one. False if the old one's end has not been
+        told yet: who tells it lets the new one start. Raises what `admit` raises, and JobNotFound where `old` is
+        no longer what the id means.
         """
         job_id = new.id
         new.status = READY
@@ -140,19 +137,32 @@ class Lifecycle:
             full = self.queued - (free if free > 0 else 0) >= self.size
             saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or full or saturated or twin > 0
+            told = old.heir is not None
             if known and not refused:
+                old.heir = True if told else new
                 del self.ended[job_id]
                 self.jobs[job_id] = new
                 self.queued += 1
                 self.ready_count += 1
                 if key is not None:
                     self.keys[key] = job_id
-            elif refused:
-                self.refused += 1
         if refused:
             self._refuse(job_id, closing=closing, taken=False, twin=twin, saturated=saturated)
         if not known:
             raise JobNotFound(f'Job {job_id} of "{self.task}" is no longer known as a failure.')
+        return told
+
+    def told(self, job: Job) -> Job | None:
+        """The end of a failed job has been told. Answers the job in which it is tried again, if that waits for this."""
+        with self.lock:
+            heir = job.heir
+            job.heir = True
+        return heir if isinstance(heir, Job) else None
+
+    def count_refusal(self, count: int) -> None:
+        """So many jobs were refused for good."""
+        with self.lock:
+            self.refused += count
 
     def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> None:
         if closing:

@@ -24,7 +24,8 @@ class Retention:
         self.failure_seconds = FAILURE_SECONDS if seconds else 0.0
         self.most = most
         self.successes: deque[Job] = deque()
-        self.failures: deque[Job] = deque()
+        # A dict, in order: one that is tried again is taken out of the middle.
+        self.failures: dict[Job, None] = {}
         self.next_look = 0.0
         # Guards the trimming: one thread at a time, and nobody waits for it.
         self.trimming = Lock()
@@ -45,16 +46,26 @@ class Retention:
 
         For the path of each job: it saves a section of its own.
         """
-        return self.successes.popleft() if len(self.successes) >= self.most else None
+        return self._oldest() if len(self.successes) >= self.most else None
 
     def keep(self, job: Job, now: float) -> None:
         """Remember a job that has just ended; forget what is too old or too much. `now`: monotonic seconds."""
         if not self.life.keeps_ended:
             return
-        queue = self.successes if job.status == SUCCEEDED else self.failures
-        queue.append(job)
-        if len(queue) > self.most or now >= self.next_look:
+        if job.status == SUCCEEDED:
+            self.successes.append(job)
+        else:
+            self.failures[job] = None
+            if isinstance(job.heir, Job):
+                # Somebody was quick to have it tried again.
+                self.let_go(job)
+        if len(self.failures) > self.most or now >= self.next_look:
             self.trim(now)
+
+    def let_go(self, job: Job) -> None:
+        """A failure is tried again: what is remembered under its id is another job now."""
+        # It may not be in yet, or have been trimmed just now.
+        self.failures.pop(job, None)
 
     def trim(self, now: float) -> None:
         """Forget what is too old or too much."""
@@ -62,11 +73,28 @@ class Retention:
             return
         try:
             self.next_look = now + PAUSE
-            for queue in (self.successes, self.failures):
-                while queue and (len(queue) > self.most or self.is_over(queue[0], now)):
-                    self._forget(queue.popleft())
+            while self._has_to_go(now) and (job := self._oldest()) is not None:
+                self._forget(job)
+            failures = list(self.failures)
+            for place, job in enumerate(failures):
+                if len(failures) - place <= self.most and not self.is_over(job, now):
+                    break
+                self.failures.pop(job, None)
+                self._forget(job)
         finally:
             self.trimming.release()
+
+    def _has_to_go(self, now: float) -> bool:
+        try:
+            return len(self.successes) > self.most or self.is_over(self.successes[0], now)
+        except IndexError:  # another thread took the last one
+            return False
+
+    def _oldest(self) -> Job | None:
+        try:
+            return self.successes.popleft()
+        except IndexError:
+            return None
 
     def is_over(self, job: Job, now: float) -> bool:
         """Whether an ended job's time is over."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial as bind
 from typing import Any
 
-from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, PoolSaturated, QueueFull
+from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
 from yao_tasks.core.jobs import ADDING, DELAYED, FAILED, HELD, READY, Job, Terms
 from yao_tasks.engines import transactions
@@ -49,7 +49,7 @@ class Adding(Parts):
         job = self._new(job_id or self.next_id(), args, kwargs, options)
         if block is not None:
             job.holder = threading.get_ident()
-            self.life.admit(job, HELD)
+            self._admit_at_once(job)
             transactions.hold(bind(self._committed, [job]), [job], block, self.dropped)
         elif self.announcer.events.add is not None or job.due is not None:
             job.holder = threading.get_ident()
@@ -69,7 +69,7 @@ class Adding(Parts):
         admitted: dict[int, Job] = {}
         ids: list[int] = []
         if not partial:
-            self._with_patience(bind(self.life.reserve, len(calls)), patient=block is None)
+            self._reserve(len(calls), patient=block is None)
         try:
             for args, kwargs in calls:
                 job = self._new(self.next_id(), args, kwargs, options)
@@ -78,7 +78,7 @@ class Adding(Parts):
             # All or none.
             for job in admitted.values():
                 self.life.drop(job)
-            self.life.give_back(len(calls) - len(admitted))
+            self.life.give_back(0 if partial else len(calls) - len(admitted))
             raise
         jobs = list(admitted.values())
         if block is not None:
@@ -99,12 +99,22 @@ class Adding(Parts):
             raise ValueError(
                 f'Job {job_id} of "{self.definition.id}" is no failure: only those can be retried.'
             )
+        if old.holder is not None:
+            raise ValueError(
+                f'Job {job_id} of "{self.definition.id}" is still being added: retry it after that.'
+            )
         new = Job(old.id, old.args, old.kwargs, old.added, old.added_at)
         new.attempt = new.base = old.attempt
         new.ready = self.monotonic()
         new.terms = old.terms
-        self.life.revive(old, new)
-        self._offer_new(new)
+        try:
+            told = self.life.revive(old, new)
+        except (QueueFull, DuplicateJob, PoolClosed):
+            self.life.count_refusal(1)
+            raise
+        self.retention.let_go(old)
+        if told:
+            self._offer_new(new)
 
     def _prepare(self) -> None:
         if not self.opened:
@@ -132,31 +142,45 @@ class Adding(Parts):
         return job
 
     def _admit(self, job: Job, status: int) -> None:
-        if self.definition.overflow == "wait":
-            self._with_patience(bind(self.life.admit, job, status), patient=True)
-        else:
-            self.life.admit(job, status)
-
-    def _with_patience(self, admit: Callable[[], None], *, patient: bool) -> None:
-        """Admit, at once or, where the definition says so, as soon as there is a place."""
         try:
-            admit()
-        except PoolSaturated:
+            self.life.admit(job, status)
+        except TasksError as refusal:
+            self._wait_or_raise(refusal, bind(self.life.admit, job, status))
+
+    def _admit_at_once(self, job: Job) -> None:
+        """In a transaction nobody waits: the place that is waited for may need its commit."""
+        try:
+            self.life.admit(job, HELD)
+        except TasksError:
+            self.life.count_refusal(1)
             raise
-        except QueueFull:
-            if not patient or self.definition.overflow != "wait":
+
+    def _reserve(self, count: int, *, patient: bool) -> None:
+        reserve = bind(self.life.reserve, count)
+        try:
+            reserve()
+        except TasksError as refusal:
+            if not patient:
+                self.life.count_refusal(count)
                 raise
-            if not self.places.wait(bind(_tried, admit), self.definition.overflow_wait):
-                raise
+            self._wait_or_raise(refusal, reserve, count=count)
+
+    def _wait_or_raise(self, refusal: TasksError, admit: Callable[[], None], *, count: int = 1) -> None:
+        """Try again as soon as there is a place, where the definition says so; else the refusal stands."""
+        patient = self.definition.overflow == "wait" and type(refusal) is QueueFull
+        if not (patient and self.places.wait(bind(_tried, admit), self.definition.overflow_wait)):
+            self.life.count_refusal(count)
+            raise refusal
 
     def _hold_one(self, job: Job, admitted: dict[int, Job], *, partial: bool) -> int:
         job.holder = threading.get_ident()
         try:
             self.life.admit(job, HELD, reserved=not partial)
-        except (QueueFull, DuplicateJob):
-            if not partial:
-                raise
-            return 0
+        except TasksError as refusal:
+            self.life.count_refusal(1)
+            if partial and isinstance(refusal, QueueFull | DuplicateJob):
+                return 0
+            raise
         admitted[job.id] = job
         return job.id
 

@@ -62,7 +62,7 @@ class InlineEngine(EmbeddedEngine):
     ) -> int:
         """Run a job to its end and answer its id."""
         job = self._new(job_id or self.next_id(), args, kwargs, replace(options, run_after=None))
-        self.life.admit(job, ADDING)
+        self._admit(job, ADDING)
         self._release(job)
         self._run(job)
         return job.id

@@ -56,6 +56,7 @@ class Parts:
         self.runner = Runner(self.ends, callables.handler, self.places)
         self.workers = ThreadWorkers(self.runner)
         self.ends.workforce = self.workers
+        self.announcer.offer = self.workers.offer
         self.dropped = transactions.Dropped()
         self.batches = Batches()
 

@@ -76,6 +76,8 @@ class ThreadWorkers:
         for _ in threads:
             self.tokens.wake_one()
         for thread in threads:
+            if thread is threading.current_thread():
+                continue  # an event of its own that closes the pool
             # A stuck one may never come back: its job has ended, and a daemon thread holds up no exit.
             while thread.is_alive() and self.life.threads > self.life.stuck and monotonic() < deadline:
                 thread.join(min(0.05, max(0.0, deadline - monotonic())))
@@ -109,23 +111,26 @@ class ThreadWorkers:
             log.logger.warning("%s: no further worker thread could be started.", self.life.task)
 
     def _work(self, name: str) -> None:
-        tokens, run, life = self.tokens, self.runner.run, self.life
+        tokens, run, life, counts = self.tokens, self.runner.run, self.life, True
         try:
-            while True:
+            while counts:
                 job = tokens.get()
                 if job is None:
-                    if life.closing or self.crew.quit():
+                    if life.closing:
                         break
+                    counts = not self.crew.quit()
                     continue
                 # Not started and still ready: the pool is paused.
                 while not run(job, name) and job.status == READY and not self._abandoned(job):
                     self._gate.wait()
                 # An idle worker keeps no job, argument or result alive.
                 del job
-                if life.surplus and self.crew.quit():
-                    break
+                if life.surplus:
+                    counts = not self.crew.quit()
         finally:
             del self.threads[name]
+            if counts:
+                self.crew.dismiss()
 
     def _abandoned(self, job: Job) -> bool:
         """Whether the pool was closed: whoever did it ends the job."""
