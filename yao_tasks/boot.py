@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from django.core.exceptions import ImproperlyConfigured
 
 from yao_tasks import callables, conf, connections, leaving, loading
+from yao_tasks.core import current
 from yao_tasks.core.clock import Clock
-from yao_tasks.core.current import set_current
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.ids import Ids
@@ -123,7 +123,7 @@ def after_fork() -> None:
     global _serving
     _houses.clear()
     _serving = False
-    set_current(None)
+    current.leave()
 
 
 def reset() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import until
+from yao_tasks.core.crew import Crew
 from yao_tasks.core.errors import BadJobId, PoolClosed, QueueFull
 from yao_tasks.core.failures import ended_by
 from yao_tasks.core.jobs import (
@@ -368,7 +369,7 @@ def test_one_more_worker_is_hired_only_while_more_is_ready_than_workers_are_free
     life.threads = 0
     life.admit(new_job(1), READY)
 
-    answers = [life.hire(), life.hire()]
+    answers = [Crew(life).hire(), Crew(life).hire()]
 
     assert answers == [True, False]
     assert life.threads == 1

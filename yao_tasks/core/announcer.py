@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from yao_tasks.core import log
-from yao_tasks.core.current import CurrentJob, set_current
+from yao_tasks.core.current import enter
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import exception_for
 from yao_tasks.core.faults import shown
@@ -144,20 +144,13 @@ class Announcer:
         self.failed(job, exception_for(error))
 
     def _call(self, event: str, handler: Callable[..., Any], job: Job, *args: Any) -> None:
-        current = CurrentJob(job, job.attempt, self)
         with self.watch.calls(event, job):
             try:
-                Context().run(enter, current, handler, job.id, *args)
+                Context().run(enter, (job, job.attempt, self), handler, (job.id, *args), {})
             except BaseException as exception:  # noqa: BLE001 - a SystemExit in an event must cost no worker
                 with self._guard:
                     self.failed_events += 1
                 log.event_failed(self.life.task, job, event, exception)
-
-
-def enter(current: CurrentJob, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a handler or an event. The first thing that runs in its fresh context."""
-    set_current(current)
-    return handler(*args, **kwargs)
 
 
 def checked(current: float, total: float, message: str) -> Progress:

@@ -1,13 +1,12 @@
 """`current_job()`: what a handler or an event knows of the job that it works for."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from yao_tasks.core.jobs import FAILED, RETRYING, Job
 from yao_tasks.core.lifecycle import Lifecycle
-
-_current: ContextVar["CurrentJob | None"] = ContextVar("yao_tasks_current_job", default=None)
 
 
 class Reporter(Protocol):
@@ -68,11 +67,24 @@ class CurrentJob:
         self._reporter.report(self._job, self.attempt, current, total, message)
 
 
+Marker = tuple[Job, int, Reporter]
+"""What a context keeps of its run: made for each job, where a `CurrentJob` is made only for who asks."""
+
+_current: ContextVar[Marker | None] = ContextVar("yao_tasks_current_job", default=None)
+
+
 def current_job() -> CurrentJob | None:
     """The job that this code works for; None outside handlers and events."""
-    return _current.get()
+    marker = _current.get()
+    return None if marker is None else CurrentJob(*marker)
 
 
-def set_current(job: CurrentJob | None) -> None:
-    """Called where a run's or an event's fresh context begins."""
-    _current.set(job)
+def enter(marker: Marker, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a handler or an event for a job. The first thing that runs in its fresh context."""
+    _current.set(marker)
+    return call(*args, **kwargs)
+
+
+def leave() -> None:
+    """Work for no job from here on: in a child that was forked inside a handler."""
+    _current.set(None)

@@ -43,7 +43,8 @@ class Ends:
     def returned(self, job: Job, attempt: int, result: object) -> None:
         """A handler returned."""
         life, now, tells = self.life, self.clock.monotonic(), self.tells_success
-        if not life.succeed(job, attempt, result, now, resting=not tells):
+        surplus = self.retention.surplus()
+        if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
             self._late(job, attempt)
             return
         self.retention.keep(job, now)

@@ -10,7 +10,7 @@ from yao_tasks.core.log import safe_text
 TRACEBACK_LIMIT = 64 * 1024
 MESSAGE_LIMIT = 4 * 1024
 FRAMES = 50
-# Above the handler's: `Runner.run` and `announcer.enter`.
+# Above the handler's: `Runner.run` and `current.enter`.
 OUR_FRAMES = 2
 
 _CLASSES: dict[str, type[Exception]] = {"timeout": JobTimeout, "cancelled": JobCancelled, "lost": JobLost}

@@ -156,8 +156,13 @@ class Lifecycle:
                 self.started += 1
         return attempt
 
-    def succeed(self, job: Job, attempt: int, result: Any, now: float, *, resting: bool) -> bool:
-        """A run returned. `resting`: its worker is free again with that. False if the run was settled before."""
+    def succeed(
+        self, job: Job, attempt: int, result: Any, now: float, *, resting: bool, surplus: Job | None = None
+    ) -> bool:
+        """A run returned. `resting`: its worker is free again with that. False if the run was settled before.
+
+        `surplus`: an ended job that is to be forgotten.
+        """
         job_id = job.id
         waiters = None
         with self.lock:
@@ -175,6 +180,8 @@ class Lifecycle:
                 self.succeeded += 1
                 if resting:
                     self.busy -= 1
+            if surplus is not None and surplus.id in self.ended and self.ended[surplus.id] is surplus:
+                del self.ended[surplus.id]
         if waiters is not None:
             wake(waiters)
         return current
@@ -274,7 +281,7 @@ class Lifecycle:
         with self.lock:
             self.closing = True
 
-    # Reports and workers
+    # Reports
 
     def report(self, job: Job, attempt: int | None, progress: Progress) -> bool:
         """Store a job's progress. `attempt`: only of this run; None: of whatever it does. False if that is over."""
@@ -285,16 +292,3 @@ class Lifecycle:
             if current:
                 job.progress = progress
         return current
-
-    def hire(self) -> bool:
-        """Whether one more worker is needed and allowed; it counts from now on."""
-        with self.lock:
-            needed = self.threads < self.wanted and self.ready_count > self.threads - self.busy
-            if needed:
-                self.threads += 1
-        return needed
-
-    def dismiss(self) -> None:
-        """A worker is gone, or couldn't be started."""
-        with self.lock:
-            self.threads -= 1

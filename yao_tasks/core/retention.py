@@ -40,6 +40,13 @@ class Retention:
                 job = life.ended[job_id]
         return None if job is None or self.is_over(job, now) else job
 
+    def surplus(self) -> Job | None:
+        """The success that has to go so that another can be remembered; the caller forgets it with its own end.
+
+        For the path of each job: it saves a section of its own.
+        """
+        return self.successes.popleft() if len(self.successes) >= self.most else None
+
     def keep(self, job: Job, now: float) -> None:
         """Remember a job that has just ended; forget what is too old or too much. `now`: monotonic seconds."""
         if not self.life.keeps_ended:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from yao_tasks.core.announcer import enter
-from yao_tasks.core.current import CurrentJob
+from yao_tasks.core.current import enter
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.jobs import Job
 
@@ -29,9 +28,9 @@ class Runner:
             return None
         if not self.watch.watched:
             self.watch.attend()
-        current = CurrentJob(job, attempt, self.announcer)
+        marker = (job, attempt, self.announcer)
         try:
-            result = Context().run(enter, current, self.handler, job.id, *job.args, **job.kwargs)
+            result = Context().run(enter, marker, self.handler, (job.id, *job.args), job.kwargs)
         except BaseException as exception:  # noqa: BLE001 - SystemExit and its like fail their job only
             self.ends.raised(job, attempt, exception)
             return exception

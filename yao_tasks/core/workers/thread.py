@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from yao_tasks.core.crew import Crew
 from yao_tasks.core.jobs import READY, Job
 from yao_tasks.core.log import logger
 from yao_tasks.core.runs import Runner
@@ -22,6 +23,7 @@ class ThreadWorkers:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.life = runner.life
+        self.crew = Crew(runner.life)
         self.tokens: SimpleQueue[Job | None] = SimpleQueue()
         self.threads: set[threading.Thread] = set()
         self._numbers = itertools.count(1)
@@ -29,7 +31,7 @@ class ThreadWorkers:
     def offer(self, job: Job) -> None:
         """Let a worker take the job. RuntimeError if there is none, and the process starts no more threads."""
         self.tokens.put(job)
-        if self.life.threads < self.life.wanted and self.life.hire():
+        if self.life.threads < self.life.wanted and self.crew.hire():
             self._start()
 
     def sweep(self) -> None:
@@ -66,7 +68,7 @@ class ThreadWorkers:
             thread.start()
         except RuntimeError:
             self.threads.discard(thread)
-            self.life.dismiss()
+            self.crew.dismiss()
             if self.life.threads <= 0:
                 raise
             # Those that are there do the work.
@@ -81,4 +83,4 @@ class ThreadWorkers:
                 job = None
         finally:
             self.threads.discard(threading.current_thread())
-            self.life.dismiss()
+            self.crew.dismiss()
