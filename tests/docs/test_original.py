@@ -43,4 +43,8 @@ def test_the_originals_example_runs_as_the_page_shows_it(capsys: pytest.CaptureF
     }
     told: list[str] = []
     until(lambda: told.extend(capsys.readouterr().out.splitlines()) or len(told) == 3, "its events")
-    assert told == ["OnAdd: #1025", "OnProgress: #1025 Progress 1/100 1/100", "OnSuccess: #1025 {'message': 'ok'}"]
+    assert told == [
+        "OnAdd: #1025",
+        "OnProgress: #1025 Progress 1/100 1/100",
+        "OnSuccess: #1025 {'message': 'ok'}",
+    ]
