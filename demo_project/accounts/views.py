@@ -64,9 +64,10 @@ def state_of(mail: WelcomeMail) -> dict[str, Any]:
     except JobNotFound:
         state = mail.as_job()
         if mail.status == WelcomeMail.Status.WAITING:
-            state.update(status="FAILURE", message=_("The server was restarted before it could tell."))
+            lost = _("The server was restarted before it could tell whether the mail was sent.")
+            return {**state, "status": "FAILURE", "response": lost}
     if state["status"] == "FAILURE":
-        # The error names our mail server: it is for the admin, who finds it on the row.
+        # The error may name our mail server: it is for the admin, who finds it on the row.
         state["response"] = _("The mail could not be sent.")
     return state
 

@@ -10,7 +10,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-playwright = pytest.importorskip("playwright.sync_api")
+try:
+    from playwright import sync_api as playwright
+except ImportError:
+    playwright = None  # type: ignore[assignment]
 
 Open = Callable[..., Any]
 
@@ -19,8 +22,8 @@ Open = Callable[..., Any]
 def chromium() -> Iterator[Any]:
     """The browser. Where there is none the tests are skipped, but not by a CI."""
     path = shutil.which("chromium")
-    if path is None:
-        said = "Chromium isn't installed: apt-get install chromium"
+    if playwright is None or path is None:
+        said = "The browser's tests need Playwright (pip install playwright) and Debian's chromium."
         if os.environ.get("CI") == "true":
             pytest.fail(said)
         pytest.skip(said)

@@ -200,6 +200,23 @@ def test_nothing_is_replaced_while_some_of_it_is_selected(site: Site, open_page:
     playwright.expect(page.locator(".yt-id")).to_have_count(2)
 
 
+def test_what_was_held_back_comes_even_if_nothing_changes_any_more(
+    site: Site, open_page: Open, viewer: User
+) -> None:
+    pool = site.task("mail", lambda job_id: None)
+    page = open_page(viewer, URL)
+    page.evaluate("document.getSelection().selectAllChildren(document.querySelector('.yt-name'))")
+    pool.wait(pool.add(), SECONDS)
+    when, succeeded = page.locator(".yt-when"), page.locator("td[data-label=Succeeded]")
+    playwright.expect(when).to_have_text("Held while you use it")
+    assert succeeded.inner_text() == "0"
+
+    page.evaluate("document.getSelection().removeAllRanges()")
+
+    playwright.expect(succeeded).to_have_text("1")
+    playwright.expect(when).to_contain_text("Updated")
+
+
 def test_a_lost_connection_is_said_and_tried_again(site: Site, open_page: Open, viewer: User) -> None:
     pool = site.task("mail", site.gate())
     page = open_page(viewer, URL)
@@ -247,6 +264,19 @@ def test_a_hidden_tab_asks_nothing(site: Site, open_page: Open, viewer: User) ->
     page.evaluate(hide + tell, False)
 
     playwright.expect(page.locator(".yt-id")).to_be_visible()
+
+
+def test_a_tab_opened_in_the_background_asks_nothing(site: Site, open_page: Open, viewer: User) -> None:
+    page = open_page(viewer, URL)
+    page.add_init_script("Object.defineProperty(document, 'hidden', { value: true })")
+    page.clock.install()
+    page.reload()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.clock.run_for(MINUTE)
+
+    assert asked == []
 
 
 def test_what_has_not_changed_comes_as_304(site: Site, open_page: Open, viewer: User) -> None:

@@ -37,4 +37,4 @@ def test_jobs_come_by_themselves(demo: Demo) -> None:
     with Bustle(user):
         until(lambda: all(added().values()), f"jobs: {added()}")
 
-    assert added() == {"fetch_rates": 5, "nightly_report": 1, "welcome_email": 1}
+    assert added() == {"fetch_rates": 9, "nightly_report": 1, "welcome_email": 1}

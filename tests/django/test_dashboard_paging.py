@@ -15,6 +15,7 @@ from yao_tasks.dashboard.durations import duration, limit
 from yao_tasks.dashboard.jobs import LOOK, PER_PAGE, page_number
 from yao_tasks.dashboard.pools import queue_bar
 from yao_tasks.engines import live
+from yao_tasks.pools import tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -37,9 +38,9 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of the jobs of which a picture was drawn."""
     drawn: list[int] = []
 
-    def draw(job: core_jobs.Job, lock: Any) -> core_jobs.JobInfo:
+    def draw(job: core_jobs.Job, *rest: Any) -> core_jobs.JobInfo:
         drawn.append(job.id)
-        return core_jobs.draw(job, lock)
+        return core_jobs.draw(job, *rest)
 
     monkeypatch.setattr(live, "draw", draw)
     return drawn
@@ -124,6 +125,22 @@ def test_jobs_that_wait_for_a_retry_before_the_running_ones_bound_the_look(
     assert ids_on(text)[10] == running
     assert len(pictures) <= 5 + 11
     assert LOOK > 5
+
+
+def test_a_job_that_ends_while_the_page_is_drawn_is_left_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fill(site, 5)
+    pool = tasks["mail"]
+
+    def draw(job: core_jobs.Job, *rest: Any) -> core_jobs.JobInfo:
+        if job.id == ids[1]:  # the list is made by then
+            pool.cancel(ids[3])
+        return core_jobs.draw(job, *rest)
+
+    monkeypatch.setattr(live, "draw", draw)
+
+    assert ids_on(page(viewer())) == [*ids[:3], ids[4]]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_jobs(site: Site) -> None:

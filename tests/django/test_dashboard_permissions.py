@@ -199,10 +199,12 @@ def test_a_job_of_another_process_is_said_with_that_processs_number(
 
 
 @pytest.mark.parametrize("job_id", [0, 2**53, 10**30])
-def test_what_is_no_job_id_is_not_found(job_id: int, site: Site) -> None:
+def test_what_can_be_no_jobs_id_is_as_unknown(job_id: int, site: Site) -> None:
     site.task("quick", lambda job_id: None)
 
-    assert operator().post(cancel_url("quick", job_id)).status_code == 404
+    answer = operator().post(cancel_url("quick", job_id), follow=True)
+
+    assert f"There is no job {job_id} of quick here." in answer.content.decode()
 
 
 def test_a_task_that_is_unknown_or_at_fault_is_not_found(site: Site) -> None:

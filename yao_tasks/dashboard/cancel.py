@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound, TaskNotFound
+from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
 from yao_tasks.dashboard.names import OPERATE_JOBS, OVERVIEW, VIEW_JOBS
 from yao_tasks.models import Dashboard
 from yao_tasks.pools import Pool, tasks
@@ -28,7 +28,7 @@ def cancel(request: HttpRequest, task: str, job_id: int, *, site: AdminSite) -> 
         pool = tasks[task]
         done = pool.cancel(job_id)
         level, sentence = (messages.SUCCESS, _cancelled(pool, job_id)) if done else _why_not(pool, job_id)
-    except (TaskNotFound, ImproperlyConfigured, BadJobId) as error:
+    except (TaskNotFound, ImproperlyConfigured) as error:
         raise Http404(str(error)) from error
     if done:
         _record(request, pool, job_id)

@@ -138,8 +138,8 @@ def _in_order(looks: Iterable[tuple[Reading, Mapping[int, JobInfo], list[int]]])
 def _drawn(places: Iterable[_Place]) -> Iterator[tuple[Reading, JobInfo]]:
     for reading, job_id, drawn in places:
         info = drawn or reading.jobs.get(job_id)
-        # None: it has ended since the list was made.
-        if info is not None:
+        # It may have ended since the list was made.
+        if info is not None and not info.is_finished:
             yield reading, info
 
 

@@ -27,7 +27,7 @@ function show(job) {
     bar.max = job.total;
     bar.value = job.current;
   }
-  if (job.message) say(job.message);
+  say(job.message || card.dataset.waiting);
   pause = OFTEN;
   setTimeout(look, pause);
 }
@@ -37,4 +37,5 @@ function say(message) {
   if (text.textContent !== message) text.textContent = message;
 }
 
+card.querySelector(".reload").remove(); // that is for browsers that don't run this
 setTimeout(look, pause);

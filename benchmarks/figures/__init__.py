@@ -1,0 +1,35 @@
+"""The figures: each a function that measures and answers a row of the table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.report import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much is measured."""
+
+    rounds: int
+    quick: bool
+    """Whether only to see that it works: tiny numbers, whose ratios mean nothing."""
+
+    def jobs(self, many: int) -> int:
+        """So many jobs, or a hundredth of them."""
+        return max(20, many // 100) if self.quick else many
+
+
+Figure = Callable[[Scale], Row]
+
+
+def all_figures() -> dict[str, Figure]:
+    """All figures, by the names that `--only` takes. Django must be set up."""
+    from benchmarks.figures.idle import idle
+    from benchmarks.figures.latency import latency
+    from benchmarks.figures.memory import memory
+    from benchmarks.figures.million import million
+    from benchmarks.figures.startup import startup
+    from benchmarks.figures.throughput import busy_add, end_to_end, futures_kept, short_jobs
+
+    figures = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs, startup, idle)
+    return {figure.__name__: figure for figure in figures}
