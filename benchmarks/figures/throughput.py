@@ -6,7 +6,7 @@ from time import perf_counter
 
 from benchmarks import jobs
 from benchmarks.figures import Scale
-from benchmarks.jobs import finish, gate
+from benchmarks.jobs import finish, gate_closed
 from benchmarks.report import Row, faster, per_job, spread
 from benchmarks.rounds import in_turns
 from yao_tasks import tasks
@@ -85,7 +85,7 @@ def timed(load: Load, count: int) -> float:
 def timed_adding(load: Load, count: int) -> float:
     """Seconds for the adding alone, with each worker in a job that waits."""
     finish.expect(20 + count)
-    with gate:
+    with gate_closed():
         load(20)
         start = perf_counter()
         load(count)
