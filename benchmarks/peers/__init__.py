@@ -35,7 +35,7 @@ class Peer:
     package: str
     """The distribution whose version is told."""
     jobs: int
-    """Jobs of a round: as many as take it about half a second."""
+    """Jobs of a round: as many as it can run in a second or two."""
     promises: str
     """What it does for this price, in a sentence or two."""
     running: Callable[[], AbstractContextManager[Load]]

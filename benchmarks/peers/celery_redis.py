@@ -35,8 +35,8 @@ def running() -> Iterator[Load]:
 PEER = Peer(
     name="Celery, Redis, 10 threads",
     package="celery",
-    jobs=300,
-    promises="Many machines and brokers; workflows, rate limits, periodic jobs; with acks_late a job outlives its worker.",
+    jobs=600,
+    promises="Many machines; workflows, rate limits, periodic jobs; with acks_late a job outlives its worker.",
     running=running,
     redis=True,
 )

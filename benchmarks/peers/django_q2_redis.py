@@ -32,7 +32,7 @@ def running() -> Iterator[Load]:
 PEER = Peer(
     name="django-q2, Redis, a process for each core",
     package="django-q2",
-    jobs=100,
+    jobs=200,
     promises="Many machines; processes, so that a timeout stops a job; schedules; results in database and admin.",
     running=running,
     redis=True,

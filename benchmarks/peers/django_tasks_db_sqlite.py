@@ -37,7 +37,7 @@ def running() -> Iterator[Load]:
 PEER = Peer(
     name="django-tasks-db, SQLite, one worker",
     package="django-tasks-db",
-    jobs=100,
+    jobs=200,
     promises="A job is a row, written in the caller's transaction: it outlives every process, and so does its result.",
     running=running,
     apps="django_tasks_db",

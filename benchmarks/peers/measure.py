@@ -27,8 +27,10 @@ HEADINGS = (
 
 OURS = (
     "yao_tasks, in memory, 10 threads",
-    "No infrastructure; each job's state, result, error and progress can be asked for and seen in the admin, "
-    "cancelled and timed; it starts when the caller's transaction is committed. It is lost with its process.",
+    (
+        "No infrastructure. A job's state, progress and result can be seen, it waits for the caller's commit, has "
+        "a timeout and can be cancelled. It is lost with its process."
+    ),
 )
 
 

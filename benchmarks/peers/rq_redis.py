@@ -32,7 +32,7 @@ def running() -> Iterator[Load]:
 PEER = Peer(
     name="RQ, one worker",
     package="rq",
-    jobs=20,
+    jobs=30,
     promises="Many machines; a process for each job, so that a timeout stops it and its leaks end with it.",
     running=running,
     redis=True,
