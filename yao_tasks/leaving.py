@@ -60,8 +60,8 @@ def wait(engines: Sequence[Closable]) -> bool:
     count = sum(engine.live() for engine in engines)
     if not count:
         return True
-    _say(f"Waiting for {count} background job{'s' if count > 1 else ''} to end; Ctrl-C leaves them.")
     try:
+        _say(f"Waiting for {count} background job{'s' if count > 1 else ''} to end; Ctrl-C leaves them.")
         # A job may add another, in another pool.
         while any(engine.live() and engine.can_work() for engine in engines):
             for engine in engines:
