@@ -27,7 +27,14 @@ def tidy(task: str) -> None:
     if _here.opened:
         _here.opened = False
         for connection in connections.all(initialized_only=True):
-            _tidy(connection, task)
+            try:
+                _tidy(connection, task)
+            except Exception:
+                # A server that is gone must cost no worker; the next use opens a new connection.
+                logger.exception(
+                    '%s: the database connection "%s" couldn\'t be tidied.', task, connection.alias
+                )
+                del connections[connection.alias]
 
 
 def _tidy(connection: BaseDatabaseWrapper, task: str) -> None:

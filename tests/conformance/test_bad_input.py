@@ -1,6 +1,7 @@
 """What a project gives by mistake is refused at once, with a sentence that says what, where and what to do."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -118,13 +119,32 @@ def test_an_id_may_be_that_of_another_tasks_job(task: MakeTask) -> None:
     ("options", "error_type", "text"),
     [
         ({"on_comit": True}, TypeError, "using() has no option on_comit. Did you mean on_commit?"),
-        ({"nonsense": 1}, TypeError, "using() has no option nonsense. It takes on_commit and database."),
+        ({"nonsense": 1}, TypeError, "using() has no option nonsense. It takes run_after, priority, "),
         ({"on_commit": 1}, TypeError, "using(on_commit=1): give True or False."),
         ({"on_commit": None}, TypeError, "using(on_commit=None): give True or False."),
         ({"database": 1}, TypeError, "using(database=1): give the alias of a database"),
         ({"database": "nope"}, ValueError, "using(database='nope'): settings.DATABASES has default, other."),
-        ({"priority": 5}, TypeError, "using(priority=…) isn't built in this version."),
-        ({"run_after": 5}, TypeError, "using(run_after=…) isn't built in this version."),
+        ({"priority": 101}, ValueError, "using(priority=101): give a whole number from -100 to 100."),
+        ({"priority": "high"}, TypeError, "using(priority='high'): give a whole number from -100 to 100."),
+        (
+            {"run_after": -1},
+            ValueError,
+            "using(run_after=-1): give seconds, a timedelta or an aware datetime",
+        ),
+        (
+            {"run_after": "5"},
+            TypeError,
+            "using(run_after='5'): give seconds, a timedelta or an aware datetime",
+        ),
+        (
+            {"run_after": datetime(2026, 1, 1)},
+            ValueError,
+            "using(run_after=datetime.datetime(2026, 1, 1, 0, 0)): a naive",
+        ),
+        ({"timeout": 0}, ValueError, "using(timeout=0): give seconds above 0."),
+        ({"timeout": float("nan")}, ValueError, "using(timeout=nan): give seconds above 0"),
+        ({"expires": True}, TypeError, "using(expires=True): give seconds, 0 or more."),
+        ({"unique": 7}, TypeError, "using(unique=7): give a text"),
     ],
 )
 def test_options_are_checked(

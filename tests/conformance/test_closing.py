@@ -278,7 +278,7 @@ def test_an_error_event_that_closes_its_own_pool_returns(site: Site, task: MakeT
 def test_closing_again_while_an_event_hangs_leaves_no_thread_behind(
     site: Site, task: MakeTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("yao_tasks.engines.embedded.LAST_WORDS", 0.01)
+    monkeypatch.setattr("yao_tasks.engines.steering.LAST_WORDS", 0.01)
     entered, go = threading.Event(), threading.Event()
 
     def hang(job_id: int, error: object) -> None:

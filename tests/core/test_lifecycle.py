@@ -24,7 +24,7 @@ from yao_tasks.core.jobs import (
     JobError,
     draw,
 )
-from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.lifecycle import RUNS, WAITS, Lifecycle
 from yao_tasks.core.waiting import wait
 
 RAISED = JobError(kind="raised", type="ValueError", message="no", traceback="")
@@ -104,11 +104,11 @@ VERBS: dict[str, Verb] = {
     "ready early": lambda life, job: life.ready(job, 0, 20.0),
     "ready stale": lambda life, job: life.ready(job, 7, 20.0),
     "cut off": lambda life, job: life.postpone(job, 1, 30.0, stuck=True),
-    "purge": lambda life, job: life.end(job, None, CANCELLED, 20.0, unready=True),
-    "expire": lambda life, job: life.end(job, None, CANCELLED, 20.0, unstarted=True),
-    "deadline": lambda life, job: life.end(job, 1, TIMEOUT, 20.0),
-    "deadline stale": lambda life, job: life.end(job, 7, TIMEOUT, 20.0),
-    "cancel": lambda life, job: life.end(job, None, CANCELLED, 20.0),
+    "purge": lambda life, job: life.end(job, CANCELLED, 20.0, among=WAITS),
+    "expire": lambda life, job: life.end(job, CANCELLED, 20.0, among=WAITS, attempt=job.base),
+    "deadline": lambda life, job: life.end(job, TIMEOUT, 20.0, among=RUNS, attempt=1),
+    "deadline stale": lambda life, job: life.end(job, TIMEOUT, 20.0, among=RUNS, attempt=7),
+    "cancel": lambda life, job: life.end(job, CANCELLED, 20.0),
     "report": lambda life, job: life.report(job, 1, HALF),
     "report stale": lambda life, job: life.report(job, 7, HALF),
     "report from outside": lambda life, job: life.report(job, None, HALF),
@@ -251,7 +251,7 @@ def test_the_table_names_only_verbs_and_states_there_are() -> None:
 def test_a_cancel_before_the_commit_counts_from_the_commit_on() -> None:
     life, job = life_with(), new_job()
     bring(life, job, HELD)
-    life.end(job, None, CANCELLED, 20.0)
+    life.end(job, CANCELLED, 20.0)
     assert (life.added, life.failed["cancelled"]) == (0, 0)
 
     accepted, released = life.accept(job), life.release(job)
@@ -263,7 +263,7 @@ def test_a_cancel_before_the_commit_counts_from_the_commit_on() -> None:
 def test_a_job_cancelled_before_its_rollback_never_was() -> None:
     life, job = life_with(), new_job()
     bring(life, job, HELD)
-    life.end(job, None, CANCELLED, 20.0)
+    life.end(job, CANCELLED, 20.0)
 
     assert life.drop(job)
 
@@ -273,7 +273,7 @@ def test_a_job_cancelled_before_its_rollback_never_was() -> None:
 def test_a_job_cancelled_while_it_is_added_is_not_released() -> None:
     life, job = life_with(), new_job()
     bring(life, job, ADDING)
-    life.end(job, None, CANCELLED, 20.0)
+    life.end(job, CANCELLED, 20.0)
 
     assert not life.release(job)
 
@@ -311,7 +311,7 @@ def test_news_of_the_first_run_is_stale_once_the_second_runs(verb: str) -> None:
 def test_a_run_that_somebody_else_settled_keeps_its_worker_busy_until_it_comes_back() -> None:
     life, job = life_with(), new_job()
     bring(life, job, RUNNING)
-    life.end(job, 1, TIMEOUT, 20.0)
+    life.end(job, TIMEOUT, 20.0, among=RUNS, attempt=1)
     assert (life.busy, life.stuck) == (1, 1)
 
     life.rest(late=True)

@@ -80,7 +80,7 @@ class Definition(Mapping[str, object]):
     worker_type: str = field(
         default="auto", metadata=key(choice("auto", "thread", "async", "process"), built=["thread"])
     )
-    worker_max: int | None = field(default=None, metadata=key(whole(1, 100_000), built=[]))
+    worker_max: int | None = field(default=None, metadata=key(whole(1, 1_000)))
     overflow: str = field(default="reject", metadata=key(choice("reject", "wait")))
     overflow_wait: float = field(default=5.0, metadata=key(number(0, 3_600)))
     backoff: str = field(default="fixed", metadata=key(choice("fixed", "exponential")))

@@ -14,7 +14,7 @@ from yao_tasks.core.clock import Clock
 from yao_tasks.core.errors import JobTimeout
 from yao_tasks.core.failures import describe, timed_out
 from yao_tasks.core.jobs import ADDING, HELD, RUNNING, Job, JobError
-from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.lifecycle import LIVE, RUNS, Lifecycle
 from yao_tasks.core.metrics import Times
 from yao_tasks.core.retention import Retention
 from yao_tasks.core.retries import RetryPolicy
@@ -114,25 +114,17 @@ class Ends:
                 if attempt - job.base > self.policy.attempts > 0
                 else "It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
             )
-            self.cut(job, attempt, timed_out(f"{text} {reason}"))
+            self.cut(job, timed_out(f"{text} {reason}"), among=RUNS, attempt=attempt)
         elif self.life.postpone(job, attempt, now + delay, stuck=True):
             self._left_behind(job, attempt, now)
             self.times.retried(now)
             log.aside(log.retrying, self.life.task, job, attempt, timed_out(text), delay)
             self._again(job, attempt, now, delay)
 
-    def cut(
-        self,
-        job: Job,
-        attempt: int | None,
-        error: JobError,
-        *,
-        unstarted: bool = False,
-        unready: bool = False,
-    ) -> bool:
+    def cut(self, job: Job, error: JobError, *, among: range = LIVE, attempt: int | None = None) -> bool:
         """End a live job from outside; as `Lifecycle.end` says. False if there was nothing to end."""
         now = self.clock.monotonic()
-        before = self.life.end(job, attempt, error, now, unstarted=unstarted, unready=unready)
+        before = self.life.end(job, error, now, among=among, attempt=attempt)
         if before is None:
             return False
         if before == RUNNING:

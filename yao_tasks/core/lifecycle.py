@@ -35,6 +35,11 @@ from yao_tasks.core.jobs import (
 )
 from yao_tasks.core.waiting import wake
 
+# States in which a job can be ended, in the order of `jobs.py`.
+LIVE = range(HELD, SUCCEEDED)
+WAITS = range(HELD, RUNNING)
+RUNS = range(RUNNING, SUCCEEDED)
+
 
 class Lifecycle:
     """The jobs of one pool and their rules. Any thread may call any method."""
@@ -360,21 +365,13 @@ class Lifecycle:
     # Ends that no worker makes
 
     def end(
-        self,
-        job: Job,
-        attempt: int | None,
-        error: JobError,
-        now: float,
-        *,
-        unstarted: bool = False,
-        unready: bool = False,
+        self, job: Job, error: JobError, now: float, *, among: range = LIVE, attempt: int | None = None
     ) -> int | None:
         """End a live job as failed: its deadline passed, somebody cancelled it, or it is lost.
 
-        `attempt`: end it only in this run; None: whatever it does. `unstarted`: only before its first run;
-        `unready`: only while it waits. Answers what it was before, in the words of
-        `jobs.py`, and None if it was not alive. An end of a job that was HELD or ADDING is announced by its
-        adder (so that `event.add` comes before `event.error`), any other by the caller.
+        Only if it is `among` these states, and after so many attempts (None: whatever there were). Answers what
+        it was before, None if it was nothing of that. An end of a job that was HELD or ADDING is announced by
+        its adder (so that `event.add` comes before `event.error`), any other by the caller.
         """
         job_id = job.id
         key = None if job.terms is None else job.terms.key
@@ -382,10 +379,7 @@ class Lifecycle:
         before = None
         with self.lock:
             status = job.status
-            meant = attempt is None or (status == RUNNING and job.attempt == attempt)
-            runs = status >= RUNNING
-            late = (unready and runs) or (unstarted and (runs or job.attempt != job.base))
-            if status < SUCCEEDED and meant and not late:
+            if status in among and (attempt is None or job.attempt == attempt):
                 before = status
                 job.status = FAILED
                 job.error = error

@@ -204,7 +204,7 @@ class Adding(Parts):
         try:
             self.ends.workforce.offer(job)
         except RuntimeError as error:
-            self.ends.cut(job, None, lost(f"No worker thread could be started: {error}."))
+            self.ends.cut(job, lost(f"No worker thread could be started: {error}."))
             raise PoolClosed(
                 f'"{self.definition.id}": no worker thread could be started ({error}).'
             ) from error
@@ -215,12 +215,8 @@ class Adding(Parts):
     def _expire(self, job_id: int, seconds: float) -> None:
         job = self.life.jobs.get(job_id)
         if job is not None:
-            self.ends.cut(
-                job,
-                None,
-                expired(f"The job had not started {seconds:g} s after it was added."),
-                unstarted=True,
-            )
+            error = expired(f"The job had not started {seconds:g} s after it was added.")
+            self.ends.cut(job, error, among=WAITS, attempt=job.base)
 
 
 def key_of(args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, *, unique: bool) -> str | None:

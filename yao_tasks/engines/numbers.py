@@ -36,6 +36,7 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "running": running,
         "workers": threads,
         "worker_nums": wanted,
+        "resized": parts.workers.growth.reason if parts.workers.growth is not None else "",
         "stuck": stuck,
         "stacks": parts.workers.stacks() if stuck else [],
         "paused": paused,

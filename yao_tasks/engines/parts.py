@@ -8,6 +8,7 @@ from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
+from yao_tasks.core.growth import Growth
 from yao_tasks.core.ids import LIMIT
 from yao_tasks.core.jobs import Job
 from yao_tasks.core.lifecycle import Lifecycle
@@ -56,6 +57,8 @@ class Parts:
         self.runner = Runner(self.ends, callables.handler, self.places)
         self.workers = ThreadWorkers(self.runner)
         self.ends.workforce = self.workers
+        if definition.worker_max is not None:
+            self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)
         self.announcer.offer = self.workers.offer
         self.dropped = transactions.Dropped()
         self.batches = Batches()

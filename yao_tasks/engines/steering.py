@@ -5,6 +5,7 @@ from yao_tasks.core.current import current_job
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import cancelled, lost
 from yao_tasks.core.jobs import DELAYED, READY, RETRYING
+from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.core.waiting import wait
 from yao_tasks.engines.parts import Parts
 
@@ -32,7 +33,7 @@ class Steering(Parts):
             job = self.find(job_id)
         except JobNotFound:
             return False
-        done = self.ends.cut(job, None, cancelled("The job was cancelled."))
+        done = self.ends.cut(job, cancelled("The job was cancelled."))
         self._after_cuts()
         return done
 
@@ -42,8 +43,8 @@ class Steering(Parts):
         wanted = (READY, DELAYED, RETRYING) if delayed else (READY,)
         error = cancelled("The queue was purged.")
         jobs = [job for job in list(self.life.jobs.values()) if job.status in wanted]
-        # One that starts just now is left alone: `unready` says so.
-        count = sum(self.ends.cut(job, None, error, unready=True) for job in jobs)
+        # One that starts just now is left alone.
+        count = sum(self.ends.cut(job, error, among=WAITS) for job in jobs)
         self._after_cuts()
         return count
 
@@ -57,6 +58,9 @@ class Steering(Parts):
 
     def resize(self, worker_nums: int) -> None:
         """Have so many workers, as `Engine.resize` says."""
+        growth = self.workers.growth
+        if growth is not None:
+            growth.least = min(worker_nums, growth.most)
         self.workers.resize(worker_nums)
 
     def live(self) -> int:
@@ -83,7 +87,7 @@ class Steering(Parts):
         self.refuse()
         self.settle_down(deadline)
         error = lost("The pool was closed before the job could end.")
-        left = [job.id for job in list(self.life.jobs.values()) if self.ends.cut(job, None, error)]
+        left = [job.id for job in list(self.life.jobs.values()) if self.ends.cut(job, error)]
         if left:
             log.lost(self.definition.id, left)
         self.workers.leave(deadline, self.monotonic)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from yao_tasks.core import log
 from yao_tasks.core.crew import Crew
+from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import READY, Job
 from yao_tasks.core.queue import Tokens
 from yao_tasks.core.runs import Runner
@@ -23,6 +24,8 @@ class ThreadWorkers:
         self.tokens = Tokens(runner.life)
         self.threads: dict[str, threading.Thread] = {}
         self.can_start = True
+        # Of a pool with `worker_max`.
+        self.growth: Growth | None = None
         self._numbers = itertools.count(1)
         # Open while the pool isn't paused.
         self._gate = threading.Event()
@@ -34,6 +37,8 @@ class ThreadWorkers:
         life = self.life
         if life.threads - life.replaced < life.wanted and self.crew.hire():
             self._start()
+        if self.growth is not None:
+            self.growth.notice()
 
     def relieve(self) -> None:
         """Replace workers that hang, as far as that is allowed. Called by the clock."""
