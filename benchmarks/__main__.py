@@ -4,8 +4,13 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from benchmarks.figures import Scale
 
 
 def main() -> None:
@@ -36,21 +41,39 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from benchmarks.figures import Scale, all_figures
-    from benchmarks.report import HEADINGS, surroundings, table
+    from benchmarks.figures import Scale
+    from benchmarks.report import surroundings
 
     scale = Scale(rounds=options.rounds or (3 if options.quick else 11), quick=options.quick)
+    print(surroundings(scale.rounds), end="\n\n", flush=True)
+    print(_peers(scale, options.only or []) if options.peers else _figures(scale, options.only or []))
+
+
+def _figures(scale: "Scale", names: list[str]) -> str:
+    from benchmarks.figures import all_figures
+    from benchmarks.report import HEADINGS, table
+
     figures = all_figures()
-    names = options.only or list(figures)
-    unknown = [name for name in names if name not in figures]
-    if unknown:
-        sys.exit(f"No figure is named {', '.join(unknown)}. There are {', '.join(figures)}.")
-    print(surroundings(scale.rounds), end="\n\n")
+    _refuse_unknown(names, figures)
     rows = []
-    for name in names:
+    for name in names or figures:
         print(f"Measuring {name} ...", file=sys.stderr)
         rows.append(figures[name](scale).cells)
-    print(table(HEADINGS, rows))
+    return table(HEADINGS, rows)
+
+
+def _peers(scale: "Scale", names: list[str]) -> str:
+    from benchmarks.peers import NAMES
+    from benchmarks.peers.measure import report
+
+    _refuse_unknown(names, NAMES)
+    return report(scale, names)
+
+
+def _refuse_unknown(names: list[str], known: Iterable[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"Nothing is named {', '.join(unknown)} here. There are {', '.join(known)}.")
 
 
 if __name__ == "__main__":

@@ -28,15 +28,19 @@ def measured_by(function: str, *args: object, **environment: str) -> Any:
         check=False,
     )
     if child.returncode:
-        raise RuntimeError(f"{function} failed:\n{child.stderr}")
+        raise RuntimeError(child.stderr.strip())
     return json.loads(child.stdout)
 
 
 def main() -> None:
     """Run a function by its name, in the child."""
     module, _, function = sys.argv[1].rpartition(".")
-    print(json.dumps(getattr(import_module(module), function)(*sys.argv[2:])), flush=True)
-    # What is still queued is of no interest any more.
+    try:
+        print(json.dumps(getattr(import_module(module), function)(*sys.argv[2:])), flush=True)
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    # What is still queued, and which threads are still there, is of no interest any more.
     os._exit(0)
 
 

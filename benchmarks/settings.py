@@ -1,11 +1,13 @@
 """Django settings of the benchmarks: SQLite, the app, and its defaults.
 
 The environment says what differs between two processes: `BENCH_FOLDER` (for the database, and all else that goes
-with the run), `BENCH_DIRS` (other definition files), `BENCH_APPS` (instead of yao_tasks).
+with the run), `BENCH_DIRS` (other definition files), `BENCH_APPS` (instead of yao_tasks alone).
 """
 
 import os
 from pathlib import Path
+
+from benchmarks.peers import REDIS_URL
 
 BASE_DIR = Path(__file__).parent
 FOLDER = Path(os.environ["BENCH_FOLDER"])
@@ -30,3 +32,8 @@ INSTALLED_APPS = [
 YAO_TASKS = {}
 if "BENCH_DIRS" in os.environ:
     YAO_TASKS["DIRS"] = [Path(os.environ["BENCH_DIRS"])]
+
+# Of peers. Successes are not stored.
+Q_CLUSTER = {"redis": REDIS_URL, "save_limit": -1}
+if "django_tasks_db" in INSTALLED_APPS:
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}

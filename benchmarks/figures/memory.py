@@ -43,7 +43,7 @@ def ours(count: str) -> float:
     from yao_tasks import tasks
 
     add = tasks["behind_gate"].add
-    with jobs.gate:
+    with jobs.gate_closed():
         for number in range(WARM_UP):
             add(number, "ada@example.org")
         before = resident()
@@ -57,7 +57,7 @@ def threads(count: str) -> float:
     """In a child: bytes for each job in a ThreadPoolExecutor."""
     django.setup()
     executor = ThreadPoolExecutor(10)
-    with jobs.gate:
+    with jobs.gate_closed():
         for number in range(WARM_UP):
             executor.submit(jobs.behind_gate, 0, number, "ada@example.org")
         before = resident()

@@ -38,7 +38,7 @@ def windows(count: str) -> tuple[list[float], list[float]]:
     add = tasks["behind_gate"].add
     window = int(count) // 100
     seconds = []
-    with jobs.gate:
+    with jobs.gate_closed():
         for _ in range(1_000):
             add()
         for _ in range(100):

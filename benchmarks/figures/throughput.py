@@ -2,17 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from time import perf_counter
+from time import perf_counter, sleep
 
 from benchmarks import jobs
 from benchmarks.figures import Scale
-from benchmarks.jobs import finish, gate
+from benchmarks.jobs import finish, gate_closed
+from benchmarks.loads import Load, adding, timed
 from benchmarks.report import Row, faster, per_job, spread
 from benchmarks.rounds import in_turns
-from yao_tasks import tasks
-
-Load = Callable[[int], object]
-"""Adds so many jobs. What it answers is kept until the last of them has run."""
 
 
 def end_to_end(scale: Scale) -> Row:
@@ -70,40 +67,19 @@ def short_jobs(scale: Scale) -> Row:
     )
 
 
-def timed(load: Load, count: int) -> float:
-    """Seconds from the first add until the last job has run."""
-    finish.expect(count)
-    start = perf_counter()
-    kept = load(count)
-    finish.wait()
-    seconds = perf_counter() - start
-    finish.check()
-    del kept
-    return seconds
-
-
 def timed_adding(load: Load, count: int) -> float:
     """Seconds for the adding alone, with each worker in a job that waits."""
     finish.expect(20 + count)
-    with gate:
+    with gate_closed():
         load(20)
+        # Until each worker is in one of them.
+        sleep(0.01)
         start = perf_counter()
         load(count)
         seconds = perf_counter() - start
     finish.wait()
     finish.check()
     return seconds
-
-
-def adding(task: str) -> Load:
-    """Loads a pool of ours."""
-
-    def load(count: int) -> None:
-        add = tasks[task].add
-        for _ in range(count):
-            add()
-
-    return load
 
 
 def submitting(executor: ThreadPoolExecutor, job: Callable[[int], None]) -> Load:

@@ -217,6 +217,17 @@ def test_what_was_held_back_comes_even_if_nothing_changes_any_more(
     playwright.expect(when).to_contain_text("Updated")
 
 
+def test_a_screen_reader_is_told_when_the_counts_change(site: Site, open_page: Open, viewer: User) -> None:
+    pool = site.task("mail", site.gate())
+    page = open_page(viewer, URL)
+    speaker = page.get_by_role("status")
+    assert speaker.inner_text() == ""
+
+    pool.add()
+
+    playwright.expect(speaker).to_have_text("1 running, 0 waiting")
+
+
 def test_a_lost_connection_is_said_and_tried_again(site: Site, open_page: Open, viewer: User) -> None:
     pool = site.task("mail", site.gate())
     page = open_page(viewer, URL)

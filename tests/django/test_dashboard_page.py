@@ -203,6 +203,17 @@ def test_failed_events_are_counted(site: Site) -> None:
     assert "1 event failed: see the log." in words(page(viewer()))
 
 
+def test_an_event_that_takes_long_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yao_tasks.core.watch.SLOW_SECONDS", 0.05)
+    gate = site.gate()
+    pool = site.task("mail", lambda job_id: None, event={"success": gate})
+    job_id = added(pool)
+    gate.entered()
+    until(lambda: pool.metrics()["slow_events"])
+
+    assert f"Still running: event.success of job {job_id}: 0 s" in words(page(viewer()))
+
+
 def test_a_task_at_fault_shows_its_sentence_and_the_others_stay(site: Site) -> None:
     site.task("good", lambda job_id: None, name="Good task")
     site.task("gone", lambda job_id: None, process="no.such.module.here")

@@ -2,18 +2,22 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import SECONDS, Site, until
 from tests.docs.markdown import ROOT, blocks, read
 from yao_tasks import Process, boot, tasks
+from yao_tasks.process import FIELDS
+
+PAGE = ROOT / "docs" / "process.md"
 
 
 @pytest.fixture
 def example(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of the example, in a site of their own."""
-    for block in blocks(read(ROOT / "docs" / "process.md")):
+    for block in blocks(read(PAGE)):
         if block.file is not None:
             path = tmp_path / block.file
             path.parent.mkdir(exist_ok=True)
@@ -27,13 +31,15 @@ def example(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("example")
 def test_the_originals_example_runs_as_the_page_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
-    job_id = Process("tasks.example.add", "hello")
+    usage = blocks(read(PAGE))[0]
+    said: dict[str, Any] = {}
+    exec(usage.text, said)  # a page of our own
 
-    ended = tasks["example"].wait(job_id, SECONDS)
+    ended = tasks["example"].wait(said["job_id"], SECONDS)
 
-    assert (job_id, ended.status) == (1025, "SUCCESS")
-    state = Process("tasks.example.get", job_id)
-    assert state == {
+    assert (ended.id, ended.status) == (1025, "SUCCESS")
+    assert said["state"].keys() == set(FIELDS)
+    assert Process("tasks.example.get", 1025) == {
         "id": 1025,
         "status": "SUCCESS",
         "current": 1,
@@ -43,4 +49,8 @@ def test_the_originals_example_runs_as_the_page_shows_it(capsys: pytest.CaptureF
     }
     told: list[str] = []
     until(lambda: told.extend(capsys.readouterr().out.splitlines()) or len(told) == 3, "its events")
-    assert told == ["OnAdd: #1025", "OnProgress: #1025 Progress 1/100 1/100", "OnSuccess: #1025 {'message': 'ok'}"]
+    assert told == [
+        "OnAdd: #1025",
+        "OnProgress: #1025 Progress 1/100 1/100",
+        "OnSuccess: #1025 {'message': 'ok'}",
+    ]
