@@ -119,6 +119,22 @@ def test_the_deadline_is_kept_within_half_a_second(site: Site, task: MakeTask) -
     assert 0.2 <= (info.ended_at - info.started_at).total_seconds() < 0.7
 
 
+def test_a_run_that_starts_while_another_is_watched_keeps_its_own_deadline(
+    site: Site, task: MakeTask
+) -> None:
+    pool = task(site.gate(), worker_nums=2, timeout=0.8)
+    first = pool.add()
+    site.gates[0].entered()
+    time.sleep(0.4)
+
+    infos = [pool.wait(job_id, SECONDS) for job_id in (first, pool.add())]
+
+    for info in infos:
+        assert info.ended_at is not None
+        assert info.started_at is not None
+        assert 0.8 <= (info.ended_at - info.started_at).total_seconds() < 1.1
+
+
 def test_each_run_has_a_deadline_of_its_own(task: MakeTask) -> None:
     deadlines: list[Any] = []
 
