@@ -77,6 +77,7 @@ def test_an_id_that_names_a_later_job_is_not_forgotten_with_the_earlier_one() ->
     retention.life.ended[1] = later
 
     end(retention, 2, 0.1)
+    retention.trim(0.2)
 
     assert earlier not in retention.successes
     assert retention.life.ended[1] is later

@@ -77,7 +77,7 @@ def callback_lost(task: str, job: Job) -> None:
     """A transaction was committed, but the callback that should have started the job was thrown away."""
     text = (
         "job %s never was: its transaction was committed, but an earlier on_commit callback raised, and Django "
-        "threw away those after it. Register that callback with robust=True, or make the task durable."
+        "threw away those after it. Register that callback with robust=True."
     )
     _write(logging.ERROR, task, job, text, job.id)
 

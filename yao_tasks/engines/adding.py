@@ -11,6 +11,7 @@ from typing import Any
 from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
 from yao_tasks.core.jobs import ADDING, DELAYED, FAILED, HELD, READY, Job, Terms
+from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import DEFAULTS, Arguments, Options
 from yao_tasks.engines.batches import JobIds

@@ -17,6 +17,7 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         retried = life.retried
         refused = life.refused
         postponed = life.postponed
+        queued = life.queued
         threads = life.threads
         stuck = life.stuck
         paused = life.paused
@@ -33,6 +34,8 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         # Of these `delayed` are not due yet.
         "waiting": max(0, len(life.jobs) - running),
         "delayed": postponed,
+        # And `queued` count against the definition's `size`: all but those between two runs.
+        "queued": queued,
         "running": running,
         "workers": threads,
         "worker_nums": wanted,

@@ -92,7 +92,7 @@ class Parts:
             if owner is not None and owner.pid != ids.pid and owner.is_alive:
                 return JobElsewhere(
                     f'Job {job_id} of "{task}" lives in the memory of process {owner.pid}, which can\'t be read from '
-                    f'process {ids.pid}. Run the site with one process, or give the task "record": true or a host.'
+                    f"process {ids.pid}. Run the site with one process: this version keeps jobs nowhere else."
                 )
         if self.make_id is None and not ids.is_ours(job_id) and owner is None:
             return JobNotFound(

@@ -85,6 +85,7 @@ class Steering(Parts):
         """Close the pool, as `Engine.close` says."""
         deadline = self.monotonic() + timeout
         self.refuse()
+        self.forget_dropped()
         self.settle_down(deadline)
         error = lost("The pool was closed before the job could end.")
         left = [job.id for job in list(self.life.jobs.values()) if self.ends.cut(job, error)]
