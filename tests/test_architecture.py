@@ -19,6 +19,7 @@ LAYERS = [
     ["yao_tasks.pools", "yao_tasks.foreground"],
     ["yao_tasks.boot", "yao_tasks.leaving", "yao_tasks.options"],
     ["yao_tasks.callables"],
+    ["yao_tasks.surroundings"],
     ["yao_tasks.engines"],
     ["yao_tasks.loading", "yao_tasks.handlers", "yao_tasks.models", "yao_tasks.connections"],
     ["yao_tasks.conf", "yao_tasks.errors"],

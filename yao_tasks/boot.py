@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import callables, conf, connections, leaving, loading
+from yao_tasks import callables, conf, connections, leaving, loading, surroundings
 from yao_tasks.core import current
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
@@ -19,6 +19,7 @@ from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
+from yao_tasks.core.starvation import Starvation
 from yao_tasks.engines.base import Callables, Engine, Home
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.inline import InlineEngine
@@ -33,13 +34,15 @@ class House:
         settings = conf.current()
         self.build = build
         self.engines: dict[str, Engine] = {}
+        self.starvation = Starvation(self._running)
         self.home = Home(
-            clock=Clock(),
+            clock=Clock(busy=self.starvation.attend),
             ids=Ids(settings.state_dir),
             retention=settings.retention,
             retention_max=settings.retention_max,
             tidy=connections.tidy,
             opening=self._opening,
+            carriers=surroundings.carriers(),
         )
 
     def open(self, task: str) -> Engine:
@@ -69,7 +72,13 @@ class House:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
         lost = leaving.close(list(self.engines.values()), seconds)
         self.home.clock.stop()
+        self.starvation.stop()
         return lost
+
+    def _running(self) -> list[str]:
+        """The tasks that run just now, as often as they do."""
+        engines = list(self.engines.items())
+        return [task for task, engine in engines for _ in range(engine.running())]
 
     def _opening(self) -> None:
         leaving.at_exit(leave)

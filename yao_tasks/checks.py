@@ -4,14 +4,14 @@ from typing import Any
 
 from django.core import checks
 
-from yao_tasks import callables, conf, loading
+from yao_tasks import callables, conf, loading, surroundings
 from yao_tasks.core.faults import Fault
 
 
 @checks.register
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Report what is wrong with `settings.YAO_TASKS`."""
-    return [_message(fault) for fault in conf.faults()]
+    return [_message(fault) for fault in [*conf.faults(), *surroundings.faults()]]
 
 
 @checks.register
@@ -22,7 +22,7 @@ def check_definitions(**_: Any) -> list[checks.CheckMessage]:
 
 def all_faults() -> list[Fault]:
     """Return all that both checks report."""
-    return [*conf.faults(), *definition_faults()]
+    return [*conf.faults(), *surroundings.faults(), *definition_faults()]
 
 
 def definition_faults() -> list[Fault]:
