@@ -1,19 +1,11 @@
 """The watch over the GIL."""
 
-import logging
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import Site, until
 from yao_tasks.core.starvation import Starvation
-
-
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]]:
-    with caplog.at_level(logging.WARNING, "yao_tasks"):
-        yield caplog.records
 
 
 def test_handlers_that_compute_are_named_within_two_seconds(
@@ -24,7 +16,7 @@ def test_handlers_that_compute_are_named_within_two_seconds(
 
     def crunch(job_id: int) -> None:
         until_ = time.monotonic() + 4
-        while time.monotonic() < until_ and not told:
+        while time.monotonic() < until_ and not caplog.records:
             sum(range(1000))
         done.append(job_id)
 
@@ -33,24 +25,24 @@ def test_handlers_that_compute_are_named_within_two_seconds(
         pool.add()
     began = time.monotonic()
 
-    until(lambda: told, "the warning")
+    until(lambda: caplog.records, "the warning")
 
     # 2 s on a quiet machine; a busy one may take twice as long.
     assert time.monotonic() - began < 4
-    assert "crunch (" in told[0].getMessage()
-    assert "worker_nums" in told[0].getMessage()
+    assert "crunch (" in caplog.records[0].getMessage()
+    assert "worker_nums" in caplog.records[0].getMessage()
     until(lambda: len(done) == 10)
-    assert len(told) == 1
+    assert len(caplog.records) == 1
 
 
-def test_handlers_that_wait_are_not_blamed(site: Site, told: list[logging.LogRecord]) -> None:
+def test_handlers_that_wait_are_not_blamed(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     pool = site.task("nap", lambda job_id: time.sleep(1.2), worker_nums=10)
     for _ in range(10):
         pool.add()
 
     until(lambda: not pool.jobs)
 
-    assert told == []
+    assert caplog.records == []
 
 
 def test_the_watch_sleeps_while_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
