@@ -42,7 +42,7 @@ def waits(pool: Pool, job_id: int, count: int) -> list[float]:
         )
         seconds.append((info.due_at - info.started_at).total_seconds())
         engine: Any = boot.engine(pool.id)
-        engine.ends._due(job_id, attempt)
+        engine.ends._due(job_id, engine.find(job_id).added, attempt)
     return seconds
 
 

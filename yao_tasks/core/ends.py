@@ -142,18 +142,18 @@ class Ends:
 
     def due_at(self, job: Job, attempt: int, due: float) -> None:
         """Have the job run at `due` (monotonic), if it still waits for the run after `attempt` then."""
-        # By id: a job that is cancelled meanwhile isn't kept alive until then.
-        self.clock.at(due, partial(self._due, job.id, attempt))
+        # By id: a job that is cancelled meanwhile isn't kept alive until then. `added`: the id may be given again.
+        self.clock.at(due, partial(self._due, job.id, job.added, attempt))
 
     def _again(self, job: Job, attempt: int, now: float, delay: float) -> None:
         if delay <= 0:
-            self._due(job.id, attempt)
+            self._due(job.id, job.added, attempt)
         else:
             self.due_at(job, attempt, now + delay)
 
-    def _due(self, job_id: int, attempt: int) -> None:
+    def _due(self, job_id: int, added: float, attempt: int) -> None:
         job = self.life.jobs.get(job_id)
-        if job is not None and self.life.ready(job, attempt, self.clock.monotonic()):
+        if job is not None and job.added == added and self.life.ready(job, attempt, self.clock.monotonic()):
             self.workforce.offer(job)
 
     def _left_behind(self, job: Job, attempt: int, now: float) -> None:

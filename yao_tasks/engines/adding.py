@@ -211,11 +211,12 @@ class Adding(Parts):
             ) from error
 
     def _expire_after(self, job: Job, seconds: float) -> None:
-        self.home.clock.at(job.added + seconds, bind(self._expire, job.id, seconds))
+        self.home.clock.at(job.added + seconds, bind(self._expire, job.id, job.added, seconds))
 
-    def _expire(self, job_id: int, seconds: float) -> None:
+    def _expire(self, job_id: int, added: float, seconds: float) -> None:
         job = self.life.jobs.get(job_id)
-        if job is not None:
+        # The id may have been given again.
+        if job is not None and job.added == added:
             error = expired(f"The job had not started {seconds:g} s after it was added.")
             self.ends.cut(job, error, among=WAITS, attempt=job.base)
 
