@@ -228,12 +228,26 @@ def key_of(args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, *, u
     if not unique:
         return None
     try:
-        return json.dumps([args, kwargs], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps([args, kwargs], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        _check_keys([args, kwargs])
+        return text
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(
             f"The arguments can't be compared with those of other jobs, since they are no JSON ({error}). "
             'Give the job a key: pool.using(unique="…").add(…).'
         ) from error
+
+
+def _check_keys(value: Any) -> None:
+    """TypeError for a dict with a key that is no text: JSON makes {1: 2} and {"1": 2} equal."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is no text")
+            _check_keys(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_keys(inner)
 
 
 def seconds_until(moment: float | datetime | None) -> float:
