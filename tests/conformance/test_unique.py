@@ -42,7 +42,9 @@ def busy(site: Site, task: MakeTask) -> Pool:
         (call("é"), call("\u00e9")),
     ],
 )
-def test_equal_arguments_are_refused_with_the_id_of_the_one_there_is(busy: Pool, one: Call, other: Call) -> None:
+def test_equal_arguments_are_refused_with_the_id_of_the_one_there_is(
+    busy: Pool, one: Call, other: Call
+) -> None:
     job_id = busy.add(*one[0], **one[1])
 
     with pytest.raises(DuplicateJob) as error:
