@@ -114,6 +114,7 @@ class Adding(Parts):
             self.life.count_refusal(1)
             raise
         self.retention.let_go(old)
+        self.batches.replace(old, new)
         if told:
             self._offer_new(new)
 
