@@ -9,15 +9,15 @@ from typing import Any
 from django.db import connections
 from django.utils import timezone
 
+from yao_tasks.core.errors import LONGEST_WAIT
 from yao_tasks.core.jobs import CODES
 from yao_tasks.core.keys import nearest
 from yao_tasks.engines.base import Options, Query
 from yao_tasks.engines.search import ORDERS, PHASES
 
 KINDS = ("raised", "timeout", "cancelled", "lost")
-# The longest a definition's timeout, or a delay, may be: 30 days for the one, ten years for the other.
+# The longest a definition's timeout may be: 30 days.
 LONGEST_RUN = 2_592_000
-LONGEST_WAIT = 10 * 366 * 86_400
 
 
 def options_from(given: Mapping[str, Any]) -> Options:

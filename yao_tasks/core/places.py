@@ -36,7 +36,8 @@ class Places:
             while (left := until - self.monotonic()) > 0:
                 turn.wait(min(left, LOOK))
                 turn.clear()
-                if attempt():
+                # Whoever is behind is woken by the one before it, who leaves with or without a place.
+                if self.waiting[0] is turn and attempt():
                     return True
             return False
         finally:

@@ -53,6 +53,10 @@ class Tokens:
             return token  # type: ignore[return-value]
         return self._pop(token)
 
+    def better(self, job: Job) -> Job:
+        """The best there is, in place of one that was drawn, which goes back if it isn't that."""
+        return (self._pop(job) if self._heap_mode else None) or job
+
     def sweep(self) -> None:
         """Throw away the tokens of cancelled jobs, where they outnumber those that count."""
         queue = self._queue

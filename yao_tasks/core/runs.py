@@ -35,7 +35,7 @@ class Runner:
         if self.places.hopeful:
             self.places.free()
         if job.terms is not None and job.terms.timeout is not None:
-            self.clock.at(now + job.terms.timeout, partial(self._overdue, job.id, attempt))
+            self.clock.at(now + job.terms.timeout, partial(self._overdue, job.id, job.added, attempt))
         marker = (job, attempt, self.announcer)
         try:
             result = Context().run(enter, marker, self.handler, (job.id, *job.args), job.kwargs)
@@ -47,10 +47,11 @@ class Runner:
             self.tidy(self.life.task)
         return True
 
-    def _overdue(self, job_id: int, attempt: int) -> None:
+    def _overdue(self, job_id: int, added: float, attempt: int) -> None:
         job = self.life.running.get(job_id)
         if (
             job is not None
+            and job.added == added  # the id may have been given again
             and job.attempt == attempt
             and job.terms is not None
             and job.terms.timeout is not None

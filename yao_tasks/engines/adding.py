@@ -114,6 +114,7 @@ class Adding(Parts):
             self.life.count_refusal(1)
             raise
         self.retention.let_go(old)
+        self.batches.replace(old, new)
         if told:
             self._offer_new(new)
 
@@ -215,11 +216,12 @@ class Adding(Parts):
             ) from error
 
     def _expire_after(self, job: Job, seconds: float) -> None:
-        self.home.clock.at(job.added + seconds, bind(self._expire, job.id, seconds))
+        self.home.clock.at(job.added + seconds, bind(self._expire, job.id, job.added, seconds))
 
-    def _expire(self, job_id: int, seconds: float) -> None:
+    def _expire(self, job_id: int, added: float, seconds: float) -> None:
         job = self.life.jobs.get(job_id)
-        if job is not None:
+        # The id may have been given again.
+        if job is not None and job.added == added:
             error = expired(f"The job had not started {seconds:g} s after it was added.")
             self.ends.cut(job, error, among=WAITS, attempt=job.base)
 
@@ -231,12 +233,26 @@ def key_of(args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, *, u
     if not unique:
         return None
     try:
-        return json.dumps([args, kwargs], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps([args, kwargs], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        _check_keys([args, kwargs])
+        return text
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(
             f"The arguments can't be compared with those of other jobs, since they are no JSON ({error}). "
             'Give the job a key: pool.using(unique="…").add(…).'
         ) from error
+
+
+def _check_keys(value: Any) -> None:
+    """TypeError for a dict with a key that is no text: JSON makes {1: 2} and {"1": 2} equal."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is no text")
+            _check_keys(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_keys(inner)
 
 
 def seconds_until(moment: float | datetime | None) -> float:

@@ -29,7 +29,7 @@ class _InlineEnds(Ends):
         """As `Ends.raised`; the next run follows at once."""
         self.exceptions[job.id] = exception
         super().raised(job, attempt, exception)
-        self._due(job.id, attempt)
+        self._due(job.id, job.added, attempt)
 
 
 class InlineEngine(EmbeddedEngine):

@@ -128,6 +128,8 @@ class ThreadWorkers:
                 # Not started and still ready: the pool is paused.
                 while not run(job, name) and job.status == READY and not self._abandoned(job):
                     self._gate.wait()
+                    # A better one may have come while it was paused.
+                    job = tokens.better(job)
                 # An idle worker keeps no job, argument or result alive.
                 del job
                 if life.surplus:
