@@ -11,9 +11,11 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 from yao_tasks.core.log import logger
 from yao_tasks.core.state import UnsafeStateDir, open_file
@@ -98,8 +100,10 @@ class Ids:
             return self._block + 1
 
     def _take_from_file(self) -> int:
-        with os.fdopen(open_file(self.folder, FILE), "r+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with (
+            os.fdopen(open_file(self.folder, FILE), "r+", encoding="utf-8") as file,
+            _locked(file, fcntl.LOCK_EX),
+        ):
             owners = _read(file.read())
             last = owners[-1].block if owners else 0
             block = max(last + 1, int((self.wall() - EPOCH) * 100))
@@ -107,15 +111,28 @@ class Ids:
             file.seek(0)
             file.write(json.dumps([asdict(owner) for owner in owners[-REMEMBERED:]]))
             file.truncate()
+            file.flush()
         return block
 
     def _owners(self) -> list[Owner]:
         try:
-            with os.fdopen(open_file(self.folder, FILE), encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_SH)
+            with (
+                os.fdopen(open_file(self.folder, FILE), encoding="utf-8") as file,
+                _locked(file, fcntl.LOCK_SH),
+            ):
                 return _read(file.read())
         except UnsafeStateDir:
             return []
+
+
+@contextmanager
+def _locked(file: TextIO, operation: int) -> Iterator[None]:
+    """Hold the file's lock. It isn't left to the closing: a child forked meanwhile has the file open as well."""
+    fcntl.flock(file, operation)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def birth(pid: int) -> str:
