@@ -1,5 +1,6 @@
 """Job ids: increasing, never twice, whoever asks and whatever becomes of the file."""
 
+import fcntl
 import json
 import logging
 import multiprocessing
@@ -7,11 +8,13 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
-from yao_tasks.core.ids import BLOCK, EPOCH, FILE, LIMIT, RANDOM_BLOCKS, Ids, birth
+from yao_tasks.core.ids import BLOCK, EPOCH, FILE, LIMIT, RANDOM_BLOCKS, Ids, Owner, birth
+from yao_tasks.core.state import open_file
 
 # 2026-11-24, in seconds since 1970.
 TODAY = 1_795_500_000.0
@@ -162,3 +165,41 @@ def test_the_file_does_not_grow_without_bound(tmp_path: Path) -> None:
 
 def test_a_process_that_never_was_has_no_birth() -> None:
     assert birth(2**22 + 1) == ""
+
+
+def test_a_child_that_is_forked_while_the_file_is_locked_does_not_wait_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, in_child = ids_in(tmp_path), ids_in(tmp_path)
+    pids: list[int] = []
+
+    def fork_while_locked(text: str) -> list[Owner]:
+        # Another thread would fork just here, while this one holds the lock.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            monkeypatch.undo()
+            os._exit(0 if in_child.next() // BLOCK < RANDOM_BLOCKS[0] else 1)
+        pids.append(pid)
+        return []
+
+    monkeypatch.setattr("yao_tasks.core.ids._read", fork_while_locked)
+
+    ids.next()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 0
+
+
+def test_a_lock_that_nobody_gives_back_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("yao_tasks.core.ids.PATIENCE", 0.05)
+    file = open_file(tmp_path / "state", FILE)
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+    job_id = ids_in(tmp_path).next()
+
+    os.close(file)
+    assert job_id // BLOCK >= RANDOM_BLOCKS[0]
+    assert "has been locked" in caplog.text

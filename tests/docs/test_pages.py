@@ -11,7 +11,8 @@ import pytest
 from django.core.management import get_commands
 
 import yao_tasks
-from tests.docs.markdown import PAGES, ROOT, anchors, blocks, headings, links, read
+from tests.docs.markdown import PAGES, ROOT, anchors, blocks, headings, links, read, section
+from tests.test_architecture import LAYERS
 from yao_tasks import conf, errors, testing
 from yao_tasks.core import definitions
 from yao_tasks.core.current import CurrentJob
@@ -118,6 +119,14 @@ def test_each_public_name_is_told_of() -> None:
     assert not_named("python.md", {*info, *public(JobInfo)}) == []
     assert not_named("testing.md", ["inline_tasks"]) == []
     assert testing.inline_tasks
+
+
+def test_contributing_lists_the_layers_that_imports_go_down() -> None:
+    items = re.findall(r"^\d+\. (.+)$", section(read(ROOT / "CONTRIBUTING.md"), "Architecture"), re.M)
+
+    assert len(items) == len(LAYERS)
+    for item, layer in zip(items, LAYERS, strict=True):
+        assert [name for name in layer if f"`{name.removeprefix('yao_tasks.')}`" not in item] == []
 
 
 # Examples

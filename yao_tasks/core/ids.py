@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from yao_tasks.core.log import logger
-from yao_tasks.core.state import UnsafeStateDir, open_file
+from yao_tasks.core.state import open_file
 
 BLOCK = 2**16
 # 2**53: the largest integer that JavaScript reads exactly.
@@ -29,6 +29,8 @@ EPOCH = 1_767_225_600
 RANDOM_BLOCKS = (LIMIT // BLOCK // 2, LIMIT // BLOCK * 3 // 4)
 REMEMBERED = 256
 FILE = "ids.json"
+# Whoever has the file locked reads and writes a few kilobytes (s).
+PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +102,7 @@ class Ids:
             return self._block + 1
 
     def _take_from_file(self) -> int:
-        with (
-            os.fdopen(open_file(self.folder, FILE), "r+", encoding="utf-8") as file,
-            _locked(file, fcntl.LOCK_EX),
-        ):
+        with _locked(self.folder, fcntl.LOCK_EX) as file:
             owners = _read(file.read())
             last = owners[-1].block if owners else 0
             block = max(last + 1, int((self.wall() - EPOCH) * 100))
@@ -111,28 +110,40 @@ class Ids:
             file.seek(0)
             file.write(json.dumps([asdict(owner) for owner in owners[-REMEMBERED:]]))
             file.truncate()
-            file.flush()
         return block
 
     def _owners(self) -> list[Owner]:
         try:
-            with (
-                os.fdopen(open_file(self.folder, FILE), encoding="utf-8") as file,
-                _locked(file, fcntl.LOCK_SH),
-            ):
+            with _locked(self.folder, fcntl.LOCK_SH) as file:
                 return _read(file.read())
-        except UnsafeStateDir:
+        except OSError:
             return []
 
 
 @contextmanager
-def _locked(file: TextIO, operation: int) -> Iterator[None]:
-    """Hold the file's lock. It isn't left to the closing: a child forked meanwhile has the file open as well."""
-    fcntl.flock(file, operation)
-    try:
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)
+def _locked(folder: Path, kind: int) -> Iterator[TextIO]:
+    """The file, locked. Raises OSError (UnsafeStateDir, TimeoutError) where that can't be had."""
+    with os.fdopen(open_file(folder, FILE), "r+", encoding="utf-8") as file:
+        _lock(file, kind)
+        try:
+            yield file
+            file.flush()
+        finally:
+            # Said in words: a child that was forked just now has the open file, too, and closing ours alone
+            # would leave it locked for as long as the child lives.
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _lock(file: TextIO, kind: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{FILE} has been locked for {PATIENCE:g} s") from None
+            time.sleep(0.001)
 
 
 def birth(pid: int) -> str:
