@@ -56,7 +56,7 @@ def test_an_async_function_runs_inside(kit: Callable[[], Any], inside: str, pool
 
 @BY_KIT
 def test_all_tests_of_a_class_run_inside_with_set_up_and_tear_down(
-    kit: Callable[[], Any], pool: Pool
+    kit: Callable[[], Any], inside: str, pool: Pool
 ) -> None:
     seen: list[str] = []
 
