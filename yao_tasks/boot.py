@@ -90,6 +90,9 @@ ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
 _loaded: loading.Loaded | None = None
 # By pid: what a forked child finds of its parent's is not its own.
 _houses: dict[int, House] = {}
+# How engines are built in place of the settings' and definitions' own choice: what a test wants.
+_build: Build | None = None
+_resets = 0
 # Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
 _serving = False
 
@@ -104,7 +107,7 @@ def engine(task: str) -> Engine:
 
 def house() -> House:
     """The house of this process. Whoever comes first builds it; it has started nothing yet."""
-    return _houses.setdefault(os.getpid(), House())
+    return _houses.setdefault(os.getpid(), House(_build))
 
 
 def loaded() -> loading.Loaded:
@@ -137,8 +140,9 @@ def after_fork() -> None:
 
 def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
-    global _loaded
+    global _loaded, _resets
     _loaded = None
+    _resets += 1
     old = _houses.pop(os.getpid(), None)
     if old is not None:
         old.close(0)
@@ -146,14 +150,23 @@ def reset() -> None:
 
 @contextmanager
 def engines_by(build: Build) -> Iterator[None]:
-    """Have all tasks of this process built that way meanwhile. For tests."""
-    pid = os.getpid()
-    before = house()
-    _houses[pid] = House(build)
+    """Have all tasks of this process built that way meanwhile, a change of settings included. For tests.
+
+    The pools that there were go on, and are back afterwards; new ones, if the settings have changed meanwhile.
+    """
+    global _build
+    pid, outer, resets = os.getpid(), _build, _resets
+    before = _houses.pop(pid, None)
+    _build = build
     try:
         yield
     finally:
-        _houses[pid] = before
+        _build = outer
+        _houses.pop(pid, None)
+        if before is not None and resets == _resets:
+            _houses[pid] = before
+        elif before is not None:
+            before.close(0)
 
 
 def serve() -> None:
