@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import callables, conf, connections, leaving, loading, surroundings
+from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
 from yao_tasks.core import current
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
@@ -34,6 +34,7 @@ class House:
         settings = conf.current()
         self.build = build
         self.engines: dict[str, Engine] = {}
+        self.closed = False
         self.starvation = Starvation(self._running)
         self.home = Home(
             clock=Clock(busy=self.starvation.attend),
@@ -70,6 +71,7 @@ class House:
 
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
+        self.closed = True
         lost = leaving.close(list(self.engines.values()), seconds)
         self.home.clock.stop()
         self.starvation.stop()
@@ -81,6 +83,9 @@ class House:
         return [task for task, engine in engines for _ in range(engine.running())]
 
     def _opening(self) -> None:
+        if self.closed:
+            raise RuntimeError("its pools were closed")
+        servers.check_threads()
         leaving.at_exit(leave)
         self.home.clock.start()
 
@@ -178,6 +183,21 @@ def serve() -> None:
             logger.error("%s %s", fault.text, fault.hint)
 
 
+def close() -> list[int]:
+    """Close the pools of this process within DRAIN_TIMEOUT: for a server that learns of its end before Python does.
+
+    Blocks. Answers the ids of the jobs that were lost.
+    """
+    return house().close(conf.current().drain_timeout)
+
+
+def reopen() -> None:
+    """Have new pools where `close` was called before: a server may start an application again, as tests do."""
+    mine = _houses.get(os.getpid())
+    if mine is not None and mine.closed:
+        del _houses[os.getpid()]
+
+
 def processes() -> list[int]:
     """The pids of the live processes of this site on this machine that have added jobs."""
     return house().home.ids.processes()
@@ -186,7 +206,7 @@ def processes() -> list[int]:
 def leave() -> None:
     """At the end of the process: a server closes its pools soon, any other waits for its jobs."""
     mine = _houses.get(os.getpid())
-    if mine is None:
+    if mine is None or mine.closed:
         return
     engines = list(mine.engines.values())
     if _serving or not leaving.wait(engines):

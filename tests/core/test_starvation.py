@@ -9,7 +9,7 @@ from yao_tasks.core.starvation import Starvation
 
 
 def test_handlers_that_compute_are_named_within_two_seconds(
-    site: Site, told: list[logging.LogRecord]
+    site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """L7."""
     done: list[int] = []
