@@ -56,6 +56,7 @@ class InlineEngine(EmbeddedEngine):
         self.ends.exceptions = self.exceptions
         # Nobody to offer a job to: who adds it goes on with it.
         self.ends.workforce = Nobody()
+        self.announcer.offer = self.offer = self.ends.workforce.offer
         self.announcer.offer = self.ends.workforce.offer
 
     def add(
