@@ -173,7 +173,7 @@ def test_saturation_is_one_error_line_with_all_stacks(
     assert lines() == [line]
     assert line.task == "job"  # type: ignore[attr-defined]
     assert line.getMessage().startswith("job: all 4 workers are stuck")
-    assert line.getMessage().count("hang_here") == 4
+    assert line.getMessage().count("in hang_here") == 4
     hang.release.set()
 
 
