@@ -134,14 +134,18 @@ class Adding(Parts):
     def _new(self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Job:
         now = self.monotonic()
         job = Job(job_id, args, kwargs, now, time.time())
-        if options is not DEFAULTS or self.definition.unique:
-            key = key_of(args, kwargs, options, unique=self.definition.unique)
-            if key is not None or options.priority or options.timeout is not None:
-                job.terms = Terms(priority=options.priority, timeout=options.timeout, key=key)
-            wait = seconds_until(options.run_after)
-            if wait > 0:
-                job.due = now + wait
+        if options is not DEFAULTS or self.has_terms:
+            self._set_terms(job, options)
         return job
+
+    def _set_terms(self, job: Job, options: Options) -> None:
+        key = key_of(job.args, job.kwargs, options, unique=self.definition.unique)
+        carried = tuple(restore for carry in self.home.carriers if (restore := carry()) is not None)
+        if key is not None or carried or options.priority or options.timeout is not None:
+            job.terms = Terms(priority=options.priority, timeout=options.timeout, key=key, carried=carried)
+        wait = seconds_until(options.run_after)
+        if wait > 0:
+            job.due = job.added + wait
 
     def _admit(self, job: Job, status: int) -> None:
         try:

@@ -34,6 +34,7 @@ class Parts:
         self.home = home
         self.monotonic = home.clock.monotonic
         self.make_id = callables.next_id
+        self.has_terms = definition.unique or bool(home.carriers)
         retention = home.retention if definition.retention is None else definition.retention
         life = Lifecycle(
             definition.id, worker_nums=definition.worker_nums, size=definition.size, keeps_ended=retention > 0

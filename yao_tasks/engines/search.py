@@ -13,12 +13,24 @@ ORDERS = ("added_at", "ended_at", "-added_at", "-ended_at")
 
 def search(life: Lifecycle, query: Query) -> list[Job]:
     """The page of jobs that fits, live and remembered ones."""
-    jobs = [*list(life.jobs.values()), *list(life.ended.values())]
     # One that ended between the two looks is in both.
-    found = [job for job in {id(job): job for job in jobs}.values() if _fits(job, query)]
+    jobs = {id(job): job for job in _candidates(life, query.status)}
+    found = [job for job in jobs.values() if _fits(job, query)]
     field = query.order.removeprefix("-")
     found.sort(key=_moment(field), reverse=query.order.startswith("-"))
     return found[query.offset : query.offset + query.limit]
+
+
+def _candidates(life: Lifecycle, status: str | None) -> list[Job]:
+    """All jobs that may have that status: a few run while a long queue waits."""
+    match status:
+        case "WAITING":
+            return list(life.jobs.values())
+        case "RUNNING":
+            return list(life.running.values())
+        case "SUCCESS" | "FAILURE":
+            return list(life.ended.values())
+    return [*list(life.jobs.values()), *list(life.ended.values())]
 
 
 def _fits(job: Job, query: Query) -> bool:
