@@ -26,6 +26,7 @@ class ThreadWorkers:
         self.can_start = True
         # Of a pool with `worker_max`.
         self.growth: Growth | None = None
+        self._told = False
         self._numbers = itertools.count(1)
         # Open while the pool isn't paused.
         self._gate = threading.Event()
@@ -45,12 +46,15 @@ class ThreadWorkers:
 
     def relieve(self) -> None:
         """Replace workers that hang, as far as that is allowed. Called by the clock."""
-        saturated = False
-        while self.life.stuck > self.life.replaced and self.crew.replace():
-            saturated = self.life.replaced >= self.life.most_replaced
+        life = self.life
+        while life.stuck > life.replaced and self.crew.replace():
+            pass
         self.staff()
-        if saturated:
-            log.aside(log.saturated, self.life.task, self.stacks())
+        saturated = life.stuck >= life.threads and life.replaced >= life.most_replaced
+        if saturated and not self._told:
+            log.aside(log.saturated, life.task, self.stacks())
+        # Once, however many hang by then.
+        self._told = saturated
 
     def staff(self) -> None:
         """Start as many threads as there is work for, where a failure is no loss: those that are there do it."""
