@@ -21,6 +21,8 @@ DEFINITION = """{"name": "A test", "process": "jobs.double", "worker_nums": 2, "
 JOBS = """
 import time
 
+signed_up = []
+
 
 def double(job_id, number):
     return 2 * number
@@ -29,12 +31,14 @@ def double(job_id, number):
 def sign_up(job_id, name):
     from django.contrib.auth.models import User
 
-    time.sleep(0.5)  # longer than it takes to empty the database
+    time.sleep(0.05)
     User.objects.create(username=name)
+    signed_up.append(name)
 """
 TESTS = """
 import threading
 
+import jobs
 import pytest
 from yao_tasks import tasks
 
@@ -82,7 +86,7 @@ def test_drained_writes(drained_tasks, transactional_db):
 def test_drained_wrote_before_the_database_was_emptied(transactional_db):
     from django.contrib.auth.models import User
 
-    assert User.objects.count() == 0
+    assert (jobs.signed_up, User.objects.count()) == (["bob"], 0)
 
 
 @pytest.mark.django_db
