@@ -131,4 +131,4 @@ class InlineEngine(EmbeddedEngine):
 
 def _at_once(options: Options) -> Options:
     """The same without what would have the job wait."""
-    return replace(options, on_commit=False, run_after=None, expires=None)
+    return replace(options, on_commit=False, run_after=None)
