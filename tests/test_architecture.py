@@ -15,10 +15,11 @@ FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in p
 # From the top down; a module imports its own layer and those below. The longest matching name counts.
 LAYERS = [
     ["yao_tasks.apps", "yao_tasks.checks", "yao_tasks.admin", "yao_tasks.dashboard", "yao_tasks.management"],
-    ["yao_tasks.testing", "yao_tasks.process"],
-    ["yao_tasks.pools", "yao_tasks.foreground"],
-    ["yao_tasks.boot", "yao_tasks.leaving", "yao_tasks.options"],
+    ["yao_tasks.testing", "yao_tasks.pytest_plugin", "yao_tasks.process"],
+    ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi"],
+    ["yao_tasks.boot", "yao_tasks.leaving", "yao_tasks.options", "yao_tasks.servers"],
     ["yao_tasks.callables"],
+    ["yao_tasks.surroundings"],
     ["yao_tasks.engines"],
     ["yao_tasks.loading", "yao_tasks.handlers", "yao_tasks.models", "yao_tasks.connections"],
     ["yao_tasks.conf", "yao_tasks.errors"],

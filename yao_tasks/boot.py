@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import callables, conf, connections, leaving, loading
+from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
 from yao_tasks.core import current
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
@@ -19,6 +19,7 @@ from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
+from yao_tasks.core.starvation import Starvation
 from yao_tasks.engines.base import Callables, Engine, Home
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.inline import InlineEngine
@@ -33,13 +34,16 @@ class House:
         settings = conf.current()
         self.build = build
         self.engines: dict[str, Engine] = {}
+        self.closed = False
+        self.starvation = Starvation(self._running)
         self.home = Home(
-            clock=Clock(),
+            clock=Clock(busy=self.starvation.attend),
             ids=Ids(settings.state_dir),
             retention=settings.retention,
             retention_max=settings.retention_max,
             tidy=connections.tidy,
             opening=self._opening,
+            carriers=surroundings.carriers(),
         )
 
     def open(self, task: str) -> Engine:
@@ -67,11 +71,21 @@ class House:
 
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
+        self.closed = True
         lost = leaving.close(list(self.engines.values()), seconds)
         self.home.clock.stop()
+        self.starvation.stop()
         return lost
 
+    def _running(self) -> list[str]:
+        """The tasks that run just now, as often as they do."""
+        engines = list(self.engines.items())
+        return [task for task, engine in engines for _ in range(engine.running())]
+
     def _opening(self) -> None:
+        if self.closed:
+            raise RuntimeError("its pools were closed")
+        servers.check_threads()
         leaving.at_exit(leave)
         self.home.clock.start()
 
@@ -81,6 +95,9 @@ ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
 _loaded: loading.Loaded | None = None
 # By pid: what a forked child finds of its parent's is not its own.
 _houses: dict[int, House] = {}
+# How engines are built in place of the settings' and definitions' own choice: what a test wants.
+_build: Build | None = None
+_resets = 0
 # Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
 _serving = False
 
@@ -95,7 +112,7 @@ def engine(task: str) -> Engine:
 
 def house() -> House:
     """The house of this process. Whoever comes first builds it; it has started nothing yet."""
-    return _houses.setdefault(os.getpid(), House())
+    return _houses.setdefault(os.getpid(), House(_build))
 
 
 def loaded() -> loading.Loaded:
@@ -128,8 +145,9 @@ def after_fork() -> None:
 
 def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
-    global _loaded
+    global _loaded, _resets
     _loaded = None
+    _resets += 1
     old = _houses.pop(os.getpid(), None)
     if old is not None:
         old.close(0)
@@ -137,14 +155,23 @@ def reset() -> None:
 
 @contextmanager
 def engines_by(build: Build) -> Iterator[None]:
-    """Have all tasks of this process built that way meanwhile. For tests."""
-    pid = os.getpid()
-    before = house()
-    _houses[pid] = House(build)
+    """Have all tasks of this process built that way meanwhile, a change of settings included. For tests.
+
+    The pools that there were go on, and are back afterwards; new ones, if the settings have changed meanwhile.
+    """
+    global _build
+    pid, outer, resets = os.getpid(), _build, _resets
+    before = _houses.pop(pid, None)
+    _build = build
     try:
         yield
     finally:
-        _houses[pid] = before
+        _build = outer
+        _houses.pop(pid, None)
+        if before is not None and resets == _resets:
+            _houses[pid] = before
+        elif before is not None:
+            before.close(0)
 
 
 def serve() -> None:
@@ -156,6 +183,21 @@ def serve() -> None:
             logger.error("%s %s", fault.text, fault.hint)
 
 
+def close() -> list[int]:
+    """Close the pools of this process within DRAIN_TIMEOUT: for a server that learns of its end before Python does.
+
+    Blocks. Answers the ids of the jobs that were lost.
+    """
+    return house().close(conf.current().drain_timeout)
+
+
+def reopen() -> None:
+    """Have new pools where `close` was called before: a server may start an application again, as tests do."""
+    mine = _houses.get(os.getpid())
+    if mine is not None and mine.closed:
+        del _houses[os.getpid()]
+
+
 def processes() -> list[int]:
     """The pids of the live processes of this site on this machine that have added jobs."""
     return house().home.ids.processes()
@@ -164,7 +206,7 @@ def processes() -> list[int]:
 def leave() -> None:
     """At the end of the process: a server closes its pools soon, any other waits for its jobs."""
     mine = _houses.get(os.getpid())
-    if mine is None:
+    if mine is None or mine.closed:
         return
     engines = list(mine.engines.values())
     if _serving or not leaving.wait(engines):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import handlers
+from yao_tasks import handlers, surroundings
 from yao_tasks.core.announcer import Events
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.faults import Code, Fault, printable, shown
@@ -19,7 +19,7 @@ def imported(definition: Definition) -> Callables:
         raise ImproperlyConfigured(" ".join(errors))
     named = {event: handlers.resolve(name) for event, name in definition.event.items()}
     return Callables(
-        handler=handlers.resolve(definition.process),
+        handler=surroundings.surrounded(handlers.resolve(definition.process), surroundings.arounds()),
         next_id=named.pop("next", None),
         events=Events(**named),
         retry_on=tuple(handlers.exception(name) for name in definition.retry_on),

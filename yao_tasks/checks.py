@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
+from django.utils.module_loading import import_string
 
-from yao_tasks import callables, conf, loading
-from yao_tasks.core.faults import Fault
+from yao_tasks import asgi, callables, conf, loading, surroundings
+from yao_tasks.core.faults import Code, Fault, shown
 
 
 @checks.register
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Report what is wrong with `settings.YAO_TASKS`."""
-    return [_message(fault) for fault in conf.faults()]
+    return [_message(fault) for fault in [*conf.faults(), *surroundings.faults()]]
 
 
 @checks.register
@@ -20,9 +22,15 @@ def check_definitions(**_: Any) -> list[checks.CheckMessage]:
     return [_message(fault) for fault in definition_faults()]
 
 
+@checks.register
+def check_lifespan(**_: Any) -> list[checks.CheckMessage]:
+    """Report an ASGI application that doesn't close the pools before its server ends (imports it)."""
+    return [_message(fault) for fault in lifespan_faults()]
+
+
 def all_faults() -> list[Fault]:
-    """Return all that both checks report."""
-    return [*conf.faults(), *definition_faults()]
+    """Return all that these checks report."""
+    return [*conf.faults(), *surroundings.faults(), *definition_faults(), *lifespan_faults()]
 
 
 def definition_faults() -> list[Fault]:
@@ -32,6 +40,25 @@ def definition_faults() -> list[Fault]:
     for definition in loaded.definitions.values():
         found += callables.faults(definition)
     return found
+
+
+def lifespan_faults() -> list[Fault]:
+    """Return what is wrong with the application that `settings.ASGI_APPLICATION` names. Never raises."""
+    name = getattr(settings, "ASGI_APPLICATION", None)
+    if not name:
+        return []
+    try:
+        app = import_string(name)
+    except (Exception, SystemExit):  # noqa: BLE001 - whoever serves it says so, and this is no fault of the pools
+        return []
+    if isinstance(app, asgi.Lifespan):
+        return []
+    text = (
+        f"settings.ASGI_APPLICATION is {shown(name)}, which isn't wrapped in with_lifespan: under uvicorn, jobs "
+        "that run when the server is stopped are lost, without a line in the log."
+    )
+    hint = "Write application = with_lifespan(get_asgi_application()), with_lifespan from yao_tasks.asgi."
+    return [Fault(code=Code.LIFESPAN, text=text, hint=hint)]
 
 
 def _message(fault: Fault) -> checks.CheckMessage:

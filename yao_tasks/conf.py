@@ -51,10 +51,10 @@ class Settings:
     drain_timeout: float = field(default=10.0, metadata=key(number(0)))
     carry_context: tuple[str, ...] = field(
         default=(),
-        metadata=key(listing(dotted("the dotted path of a ContextVar", example="language")), built=[]),
+        metadata=key(listing(dotted("the dotted path of a ContextVar", example="language"))),
     )
     around: tuple[str, ...] = field(
-        default=(), metadata=key(listing(dotted("the dotted path of a callable")), built=[])
+        default=(), metadata=key(listing(dotted("the dotted path of a callable")))
     )
     async_threads: int = field(default=20, metadata=key(whole(1), built=[]))
     child_jobs: int = field(default=500, metadata=key(whole(1), built=[]))

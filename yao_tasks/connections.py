@@ -37,6 +37,18 @@ def tidy(task: str) -> None:
                 del connections[connection.alias]
 
 
+def close(task: str) -> None:
+    """The same in a test: this thread leaves no connection open, so that its database can be deleted."""
+    tidy(task)
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if connection.connection is not None:
+            # Django keeps one to SQLite in memory open, since that ends with its last.
+            connection.connection.close()
+            del connections[connection.alias]
+    _here.opened = False
+
+
 def _tidy(connection: BaseDatabaseWrapper, task: str) -> None:
     if connection.connection is None:
         return

@@ -3,6 +3,7 @@
 from yao_tasks.core.errors import (
     BadJobId,
     DuplicateJob,
+    GiveUp,
     JobCancelled,
     JobElsewhere,
     JobExpired,
@@ -12,6 +13,7 @@ from yao_tasks.core.errors import (
     PoolClosed,
     PoolSaturated,
     QueueFull,
+    Retry,
     TaskNotFound,
     TasksError,
 )
@@ -19,6 +21,7 @@ from yao_tasks.core.errors import (
 __all__ = [
     "BadJobId",
     "DuplicateJob",
+    "GiveUp",
     "JobCancelled",
     "JobElsewhere",
     "JobExpired",
@@ -28,6 +31,7 @@ __all__ = [
     "PoolClosed",
     "PoolSaturated",
     "QueueFull",
+    "Retry",
     "TaskNotFound",
     "TasksError",
 ]

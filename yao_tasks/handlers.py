@@ -13,7 +13,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
-from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
@@ -101,8 +100,16 @@ def exception(name: str) -> type[BaseException]:
     return found
 
 
+def attribute(name: str) -> object:
+    """Return what a dotted path means, whatever it is. Raises `HandlerError`."""
+    return _attribute(name, *_module(name))
+
+
 def is_async(function: Handler) -> bool:
     """Whether a call makes a coroutine or an asynchronous generator; sees through partials and objects."""
+    # Here, not above: it imports asyncio, which costs each start of a process 20 ms.
+    from asgiref.sync import iscoroutinefunction
+
     if isinstance(function, partial):
         # A partial of a partial is one, with the innermost function.
         function = function.func

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.apps import apps
 
 from yao_tasks import boot
@@ -34,6 +33,8 @@ class Adder:
 
     async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
         """The same as `add`, from a coroutine: what might block runs in a thread."""
+        from asgiref.sync import sync_to_async
+
         return await sync_to_async(self.add)(*args, **kwargs)
 
 
@@ -201,6 +202,8 @@ class Pool:
 
     async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
         """The same as `add`: what might block, events and a full queue, runs in a thread."""
+        from asgiref.sync import sync_to_async
+
         return await sync_to_async(self.add)(*args, **kwargs)
 
     async def aget(self, job_id: int) -> JobInfo:

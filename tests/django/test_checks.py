@@ -156,6 +156,35 @@ def test_a_folder_without_definitions_is_a_warning(settings: Settings, tmp_path:
     assert isinstance(only(), CheckWarning)
 
 
+def test_an_asgi_application_without_lifespan_is_a_warning(
+    settings: Settings, module: Callable[..., str]
+) -> None:
+    package = module(site="application = object()")
+    settings.ASGI_APPLICATION = f"{package}.site.application"
+    message = only()
+
+    assert isinstance(message, CheckWarning)
+    assert (message.id, message.obj) == ("yao_tasks.W003", "YAO_TASKS")
+    assert f'settings.ASGI_APPLICATION is "{package}.site.application", which isn' in message.msg
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from yao_tasks.asgi import with_lifespan\napplication = with_lifespan(print)",
+        "1 / 0",
+        "raise SystemExit(1)",
+    ],
+    ids=["wrapped", "broken", "leaves"],
+)
+def test_an_asgi_application_that_is_wrapped_or_can_not_be_imported_is_none(
+    settings: Settings, module: Callable[..., str], source: str
+) -> None:
+    settings.ASGI_APPLICATION = f"{module(site=source)}.site.application"
+
+    assert messages() == []
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "code"),
     [

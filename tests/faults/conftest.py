@@ -102,7 +102,7 @@ class Project:
         process = subprocess.Popen(
             [python, "manage.py", *args],
             cwd=self.folder,
-            env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            env={**inherited, "PYTHONPATH": str(ROOT), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

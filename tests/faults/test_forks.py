@@ -10,10 +10,12 @@ import traceback
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import SECONDS, Site
+from yao_tasks.core.ids import Ids
 from yao_tasks.errors import JobNotFound, PoolClosed
 from yao_tasks.pools import Pool
 
@@ -34,6 +36,11 @@ def forked(fork: Callable[[], int], call: Callable[[], bool]) -> int:
             traceback.print_exc(file=sys.stderr)
         finally:
             os._exit(code)
+    return exit_code(pid)
+
+
+def exit_code(pid: int) -> int:
+    """A child's exit code; -9 where it hung."""
     deadline = time.monotonic() + SECONDS
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         if time.monotonic() > deadline:
@@ -170,3 +177,21 @@ def test_a_childs_ids_are_never_those_of_its_parent(site: Site) -> None:
 
     assert forked(os.fork, lambda: not ids & {pool.add() for _ in range(50)}) == 0
     assert not ids & {pool.add() for _ in range(50)}
+
+
+def test_a_child_forked_while_its_parent_takes_ids_is_not_locked_out(tmp_path: Path) -> None:
+    """F18: it has the locked file open, too."""
+    children: list[int] = []
+
+    def fork_now() -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            os._exit(0 if Ids(tmp_path / "state").next() else 1)
+        children.append(pid)
+        return time.time()
+
+    Ids(tmp_path / "state", wall=fork_now).next()
+
+    assert exit_code(children[0]) == 0

@@ -60,6 +60,7 @@ def test_each_slow_event_of_a_busy_pool_is_named(
     """F26: the second of two, one after the other, as well."""
     monkeypatch.setattr("yao_tasks.core.watch.SLOW_SECONDS", 0.01)
     gate = site.gate()
+    records = caplog.records  # of this test; while it is torn down `caplog` has others
 
     def handler(job_id: int, *, blocks: bool = False) -> bool:
         if blocks:
@@ -67,7 +68,7 @@ def test_each_slow_event_of_a_busy_pool_is_named(
         return blocks
 
     def named(job_id: int) -> bool:
-        return any(f"job {job_id} has been running" in record.getMessage() for record in caplog.records)
+        return any(f"job {job_id} has been running" in record.getMessage() for record in records)
 
     def slow(job_id: int, blocked: bool) -> None:
         if not blocked:

@@ -33,8 +33,12 @@ _STOP: Final = "stop"
 class Clock:
     """Sleeps until something is due. Any thread may call `watch` and `at`; they start the thread at need."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, *, busy: Callable[[], None] = lambda: None
+    ) -> None:
         self.monotonic = monotonic
+        # Called whenever a pool begins to be watched: something runs.
+        self.busy = busy
         self._inbox: SimpleQueue[Watched | Due | str] = SimpleQueue()
         self._numbers = itertools.count()
         # Guards the start of the thread.
@@ -93,6 +97,7 @@ class Clock:
             heapq.heappush(self._due, news)
         elif news is not None and not isinstance(news, str):
             self._pools[news] = now
+            self.busy()
         for pool in [pool for pool, at in self._pools.items() if at <= now]:
             self._look(pool, now)
         while self._due and self._due[0][0] <= now:

@@ -1,12 +1,18 @@
 """`current_job()`: what a handler or an event knows of the job that it works for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from time import monotonic
+from typing import Any, Protocol, TypeVar
 
 from yao_tasks.core.jobs import FAILED, RETRYING, Job
 from yao_tasks.core.lifecycle import Lifecycle
+
+Row = TypeVar("Row")
+
+# A bar that moves ten times a second looks smooth; each report may call an event.
+TRACK_SECONDS = 0.1
 
 
 class Reporter(Protocol):
@@ -64,6 +70,23 @@ class CurrentJob:
         """Whether the pool is being closed: a long handler should come to an end."""
         return self._reporter.life.closing
 
+    def track(self, rows: Iterable[Row], *, total: int | None = None, message: str = "") -> Iterator[Row]:
+        """The rows, one by one, with progress reported on the way: at the first and the last, and ten times a second.
+
+        `total`: how many there are; None: `len(rows)`, if it has one, but never of a QuerySet, whose `len` fetches
+        all of them. Raises JobNotFound once the run is settled.
+        """
+        if total is None and isinstance(rows, Sized) and not hasattr(rows, "query"):
+            total = len(rows)
+        count, told_at = 0, float("-inf")
+        self.progress(0, total or 0, message)
+        for count, row in enumerate(rows, 1):
+            yield row
+            if (now := monotonic()) - told_at >= TRACK_SECONDS:
+                told_at = now
+                self.progress(count, total or 0, message)
+        self.progress(count, total or count, message)
+
     def progress(self, current: float, total: float = 0, message: str = "") -> None:
         """Report how far this run is. JobNotFound once it is settled; ValueError, TypeError for what is no number."""
         self._reporter.report(self._job, self.attempt, current, total, message)
@@ -84,6 +107,10 @@ def current_job() -> CurrentJob | None:
 def enter(marker: Marker, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a handler or an event for a job. The first thing that runs in its fresh context."""
     _current.set(marker)
+    terms = marker[0].terms
+    if terms is not None:
+        for restore in terms.carried:
+            restore()
     return call(*args, **kwargs)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.clock import Clock
-from yao_tasks.core.errors import JobTimeout
+from yao_tasks.core.errors import JobTimeout, Retry
 from yao_tasks.core.failures import describe, timed_out
 from yao_tasks.core.jobs import ADDING, HELD, RUNNING, Job, JobError
 from yao_tasks.core.lifecycle import LIVE, RUNS, Lifecycle
@@ -59,6 +59,7 @@ class Ends:
         self.retention = retention
         self.announcer = announcer
         self.clock = clock
+        self.monotonic = clock.monotonic
         self.times = times
         self.policy = policy
         self.workforce: Workforce = Nobody()
@@ -71,20 +72,25 @@ class Ends:
 
     def returned(self, job: Job, attempt: int, result: object) -> None:
         """A handler returned."""
-        life, now, tells = self.life, self.clock.monotonic(), self.tells_success
-        surplus = self.retention.surplus()
+        life, now, tells, retention = self.life, self.monotonic(), self.tells_success, self.retention
+        surplus = retention.surplus() if len(retention.successes) >= retention.most else None
         if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
             self._late(job, attempt)
             return
         self.times.succeeded(job, now)
-        self.retention.keep(job, now)
+        if life.keeps_ended:
+            retention.successes.append(job)
+        if now >= retention.next_look:
+            retention.trim(now)
         if tells:
             self.announcer.succeeded(job)
             life.rest(late=False)
 
     def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
         """A handler raised, whatever it was."""
-        now, delay = self.clock.monotonic(), self.policy.delay(exception, attempt - job.base)
+        # A Retry while the pool is being closed costs no attempt: the handler was asked to come to an end.
+        free = self.life.closing and isinstance(exception, Retry)
+        now, delay = self.clock.monotonic(), self.policy.delay(exception, 0 if free else attempt - job.base)
         error = describe(exception)
         if delay is not None:
             settled = self.life.postpone(job, attempt, now + delay)
@@ -140,18 +146,18 @@ class Ends:
 
     def due_at(self, job: Job, attempt: int, due: float) -> None:
         """Have the job run at `due` (monotonic), if it still waits for the run after `attempt` then."""
-        # By id: a job that is cancelled meanwhile isn't kept alive until then.
-        self.clock.at(due, partial(self._due, job.id, attempt))
+        # By id: a job that is cancelled meanwhile isn't kept alive until then. `added`: the id may be given again.
+        self.clock.at(due, partial(self._due, job.id, job.added, attempt))
 
     def _again(self, job: Job, attempt: int, now: float, delay: float) -> None:
         if delay <= 0:
-            self._due(job.id, attempt)
+            self._due(job.id, job.added, attempt)
         else:
             self.due_at(job, attempt, now + delay)
 
-    def _due(self, job_id: int, attempt: int) -> None:
+    def _due(self, job_id: int, added: float, attempt: int) -> None:
         job = self.life.jobs.get(job_id)
-        if job is not None and self.life.ready(job, attempt, self.clock.monotonic()):
+        if job is not None and job.added == added and self.life.ready(job, attempt, self.clock.monotonic()):
             self.workforce.offer(job)
 
     def _left_behind(self, job: Job, attempt: int, now: float) -> None:

@@ -3,6 +3,11 @@
 Each error is named for its case and is a child of `TasksError` and of the built-in that fits.
 """
 
+from yao_tasks.core.faults import shown
+
+# Ten years, in seconds: a moment this far away is still a date, which those much farther are not.
+LONGEST_WAIT = 10 * 366 * 86_400
+
 
 class TasksError(Exception):
     """The parent of every error of yao_tasks."""
@@ -71,9 +76,11 @@ class Retry(TasksError):
 
     def __init__(self, text: str = "", *, after: float | None = None) -> None:
         if after is not None and (
-            isinstance(after, bool) or not isinstance(after, int | float) or not after >= 0
+            isinstance(after, bool) or not isinstance(after, int | float) or not 0 <= after <= LONGEST_WAIT
         ):
-            raise ValueError(f"Retry(after={after!r}): give a number of seconds, 0 or more.")
+            raise ValueError(
+                f"Retry(after={shown(after)}): give a number of seconds, 0 or more, {LONGEST_WAIT:,} at most."
+            )
         super().__init__(text or "The handler asked for another run.")
         self.after = after
 

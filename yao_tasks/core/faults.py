@@ -28,6 +28,7 @@ class Code(StrEnum):
     EXCEPTION = "E016"
     EMPTY_FOLDER = "W001"
     FIRST_PARAMETER = "W002"
+    LIFESPAN = "W003"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

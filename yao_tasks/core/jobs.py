@@ -1,6 +1,6 @@
 """A job as it lives in memory (`Job`), and the picture of it that callers get (`JobInfo`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from threading import Lock
@@ -59,6 +59,8 @@ class Terms:
     """Seconds for one run, in place of the definition's."""
     key: str | None = None
     """No other live job of the pool may have it."""
+    carried: tuple[Callable[[], object], ...] = ()
+    """Called in each fresh context of the job: they set there what was carried over from the caller."""
 
 
 class Job:

@@ -15,11 +15,6 @@ class Places:
         self.monotonic = monotonic
         self.waiting: deque[threading.Event] = deque()
 
-    @property
-    def hopeful(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self.waiting)
-
     def free(self) -> None:
         """A place has come free: wake who waits longest."""
         try:
@@ -36,7 +31,8 @@ class Places:
             while (left := until - self.monotonic()) > 0:
                 turn.wait(min(left, LOOK))
                 turn.clear()
-                if attempt():
+                # Whoever is behind is woken by the one before it, who leaves with or without a place.
+                if self.waiting[0] is turn and attempt():
                     return True
             return False
         finally:

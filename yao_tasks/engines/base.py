@@ -74,6 +74,8 @@ class Home:
     """Called with the task's id in a thread of ours after it ran a handler or an event."""
     opening: Callable[[], None]
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
+    carriers: tuple[Callable[[], Callable[[], object] | None], ...] = ()
+    """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,9 @@ class Engine(Protocol):
 
     def live(self) -> int:
         """How many jobs wait or run."""
+
+    def running(self) -> int:
+        """How many jobs run."""
 
     def can_work(self) -> bool:
         """Whether anybody is left to run them."""

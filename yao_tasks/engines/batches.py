@@ -14,6 +14,10 @@ class JobIds(list[int]):
         super().__init__(ids)
         self.jobs = jobs
 
+    def __reduce__(self) -> tuple[type[list[int]], tuple[list[int]]]:
+        # A copy, in a cache perhaps, is a plain list: it keeps no jobs, and no arguments.
+        return list, (list(self),)
+
     def __hash__(self) -> int:  # type: ignore[override]
         # By identity: a weak set asks for it.
         return id(self)
@@ -33,6 +37,13 @@ class Batches:
         key = id(ids)
         # The callback may run anywhere, even in the middle of a look: it takes no lock.
         self._held[key] = weakref.ref(ids, lambda _: self._held.pop(key, None))
+
+    def replace(self, old: Job, new: Job) -> None:
+        """A failed job is tried again: lists that keep it found keep the new one."""
+        for held in list(self._held.values()):
+            ids = held()
+            if ids is not None and ids.jobs.get(old.id) is old:
+                ids.jobs[old.id] = new
 
     def find(self, job_id: int) -> Job | None:
         """A job of a list that is still held."""

@@ -5,11 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from yao_tasks.core.announcer import Announcer
+from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends, Nobody
+from yao_tasks.core.errors import TasksError
 from yao_tasks.core.jobs import ADDING, FAILED, READY, Job
 from yao_tasks.engines.base import DEFAULTS, Arguments, Callables, Home, Options
 from yao_tasks.engines.embedded import EmbeddedEngine
+from yao_tasks.engines.signatures import check_call
 
 WORKER = "inline"
 
@@ -21,7 +24,7 @@ class _InlineAnnouncer(Announcer):
 
 
 class _InlineEnds(Ends):
-    """Keeps what the last run of a job raised, until `add` takes it."""
+    """Keeps what the last run of a job raised, until the job's end is looked at."""
 
     exceptions: dict[int, BaseException]
 
@@ -29,7 +32,7 @@ class _InlineEnds(Ends):
         """As `Ends.raised`; the next run follows at once."""
         self.exceptions[job.id] = exception
         super().raised(job, attempt, exception)
-        self._due(job.id, attempt)
+        self._due(job.id, job.added, attempt)
 
 
 class InlineEngine(EmbeddedEngine):
@@ -44,14 +47,17 @@ class InlineEngine(EmbeddedEngine):
     def __init__(
         self, definition: Definition, callables: Callables, home: Home, *, raise_errors: bool = False
     ) -> None:
-        # The caller's connections are the caller's to close.
-        super().__init__(definition, callables, replace(home, tidy=lambda _: None))
+        # The caller's connections are the caller's to close. A clock of its own that never starts: no timeouts.
+        super().__init__(definition, callables, replace(home, clock=Clock(), tidy=lambda _: None))
+        self.handler = callables.handler
         self.raise_errors = raise_errors
         self.exceptions: dict[int, BaseException] = {}
         assert isinstance(self.ends, _InlineEnds)
         self.ends.exceptions = self.exceptions
         # Nobody to offer a job to: who adds it goes on with it.
         self.ends.workforce = Nobody()
+        self.announcer.offer = self.offer = self.ends.workforce.offer
+        self.announcer.offer = self.ends.workforce.offer
 
     def add(
         self,
@@ -60,28 +66,69 @@ class InlineEngine(EmbeddedEngine):
         options: Options = DEFAULTS,
         job_id: int | None = None,
     ) -> int:
-        """Run a job to its end and answer its id."""
-        job = self._new(job_id or self.next_id(), args, kwargs, replace(options, run_after=None))
+        """Run a job to its end and answer its id. TypeError where the handler can't be called like this."""
+        check_call(self.definition, self.handler, args, kwargs)
+        job = self._new(job_id or self.next_id(), args, kwargs, _at_once(options))
         self._admit(job, ADDING)
         self._release(job)
-        self._run(job)
+        self._take([(job, options)])
         return job.id
 
     def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
-        """Run one job after the other."""
-        return [self.add(args, kwargs, options) for args, kwargs in calls]
+        """Add all, then run one after the other; raises the first exception, when all have run."""
+        for args, kwargs in calls:
+            check_call(self.definition, self.handler, args, kwargs)
+        ids = super().add_many(calls, _at_once(options), partial=partial)
+        self._take([(self.find(job_id), options) for job_id in ids if job_id])
+        return ids
 
     def retry(self, job_id: int) -> None:
         """Run a failed job again."""
         super().retry(job_id)
-        self._run(self.find(job_id))
+        self._take([(self.find(job_id), None)])
+
+    def pause(self) -> None:
+        """Start no more jobs."""
+        self.workers.crew.pause(True)
+
+    def resume(self) -> None:
+        """Start jobs again: run those that wait."""
+        self.workers.crew.pause(False)
+        self._run_all([job for job in list(self.life.jobs.values()) if job.status == READY])
+
+    def resize(self, worker_nums: int) -> None:
+        """Want so many workers; there is none."""
+        self.workers.crew.resize(worker_nums)
+
+    def can_work(self) -> bool:
+        """Whether a job will end by itself: one that runs, in another thread."""
+        return bool(self.life.running)
+
+    def _take(self, jobs: Sequence[tuple[Job, Options | None]]) -> None:
+        """Go on with jobs that are ready. `Options`: those with which it was added, None for one that is retried."""
+        self._run_all([job for job, _ in jobs])
+
+    def _run_all(self, jobs: Sequence[Job]) -> None:
+        raised = [error for error in map(self._run, jobs) if error is not None]
+        if raised:
+            raise raised[0]
+
+    def _run(self, job: Job) -> BaseException | None:
+        """Run a job to its end. Answers the exception of its last run, if that is to be raised."""
+        while job.status == READY and not self.life.paused:
+            self.runner.run(job, WORKER)
+        exception = self.exceptions.pop(job.id, None)
+        return exception if self.raise_errors and job.status == FAILED else None
 
     def _prepare(self) -> None:
         """No thread is needed."""
 
-    def _run(self, job: Job) -> None:
-        while job.status == READY:
-            self.runner.run(job, WORKER)
-        exception = self.exceptions.pop(job.id, None)
-        if self.raise_errors and exception is not None and job.status == FAILED:
-            raise exception
+    def _wait_or_raise(self, refusal: TasksError, *_: Any, count: int = 1) -> None:
+        """Nobody would make a place meanwhile: the refusal stands."""
+        self.life.count_refusal(count)
+        raise refusal
+
+
+def _at_once(options: Options) -> Options:
+    """The same without what would have the job wait."""
+    return replace(options, on_commit=False, run_after=None, expires=None)

@@ -1,6 +1,5 @@
 """How one looks into an embedded pool: a job, those that end, those that fit, the numbers."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -55,6 +54,8 @@ class Looking(Parts):
 
     async def await_end(self, job_id: int, timeout: float | None) -> JobInfo:
         """The same in a coroutine, as `Engine.await_end` says."""
+        import asyncio
+
         job = self.find(job_id)
         self._refuse_endless(job)
         waiter = LoopWaiter(asyncio.get_running_loop())

@@ -8,8 +8,8 @@ from yao_tasks.engines.parts import Parts
 
 
 def numbers(parts: Parts, now: float) -> dict[str, Any]:
-    """The numbers of one pool, for any thread. `now`: monotonic seconds."""
-    life = parts.life
+    """The numbers of one pool. `now`: monotonic seconds."""
+    life, growth = parts.life, parts.workers.growth
     with life.lock:
         added = life.added
         started = life.started
@@ -23,7 +23,6 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         paused = life.paused
         wanted = life.wanted
     running = len(life.running)
-    slow = parts.watch.slow_events()
     return {
         "added": added,
         "started": started,
@@ -39,17 +38,20 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "running": running,
         "workers": threads,
         "worker_nums": wanted,
-        "resized": parts.workers.growth.reason if parts.workers.growth is not None else "",
+        "resized": "" if growth is None else growth.reason,
         "stuck": stuck,
         "stacks": parts.workers.stacks() if stuck else [],
         "paused": paused,
         "oldest_waiting": _oldest_waiting(life, now),
         "failed_events": parts.announcer.failed_events,
-        "slow_events": [
-            f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in slow
-        ],
+        "slow_events": _slow_events(parts, now),
         **parts.times.summary(now),
     }
+
+
+def _slow_events(parts: Parts, now: float) -> list[str]:
+    calls = parts.watch.slow_events()
+    return [f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in calls]
 
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:

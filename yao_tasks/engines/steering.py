@@ -68,6 +68,10 @@ class Steering(Parts):
         self.forget_dropped()
         return len(self.life.jobs)
 
+    def running(self) -> int:
+        """How many jobs run."""
+        return len(self.life.running)
+
     def can_work(self) -> bool:
         """Whether anybody is left to run them: a worker that isn't stuck, or one that may take its place."""
         life = self.life
@@ -106,5 +110,5 @@ class Steering(Parts):
 
     def _after_cuts(self) -> None:
         self.workers.tokens.sweep()
-        if self.places.hopeful:
+        if self.places.waiting:
             self.places.free()

@@ -5,8 +5,8 @@ callback raised. A dropped one is noticed by its finalizer, which may run anywhe
 only puts the job into a `SimpleQueue`, whose `put` is reentrant by contract.
 """
 
+import sys
 import threading
-from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
@@ -22,11 +22,23 @@ Dropped = SimpleQueue[tuple[Job, bool]]
 def open_block(database: str | None) -> BaseDatabaseWrapper | None:
     """The calling thread's connection to the database, if it is in an `atomic` block; else None."""
     alias = database or DEFAULT_DB_ALIAS
-    if _storage is None or _get_running_loop() is not None:
+    loop = _running_loop or _look_for_asyncio()
+    if _storage is None or (loop is not None and loop() is not None):
         connection = transaction.get_connection(alias)
     else:
         connection = getattr(_storage, alias, None)
     return connection if connection is not None and connection.in_atomic_block else None
+
+
+_running_loop: Callable[[], object] | None = None
+
+
+def _look_for_asyncio() -> Callable[[], object] | None:
+    # Where nobody has imported asyncio there is no loop; importing it costs a process 20 ms.
+    global _running_loop
+    asyncio = sys.modules.get("asyncio")
+    _running_loop = getattr(asyncio, "_get_running_loop", None)
+    return _running_loop
 
 
 def _plain_storage() -> threading.local | None:

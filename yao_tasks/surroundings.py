@@ -1,0 +1,87 @@
+"""What a project wants around each run: values carried over from the caller, and context managers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone, translation
+
+from yao_tasks import conf, handlers
+from yao_tasks.core.current import CurrentJob, current_job
+from yao_tasks.core.faults import Code, Fault
+
+Restore = Callable[[], object]
+"""Sets one carried value in the run's fresh context."""
+Around = Callable[[CurrentJob | None], AbstractContextManager[Any]]
+
+
+def carriers() -> tuple[Callable[[], Restore | None], ...]:
+    """One for each name in `CARRY_CONTEXT`; called at each add, in the caller's thread. ImproperlyConfigured."""
+    return tuple(_carrier(name) for name in conf.current().carry_context)
+
+
+def arounds() -> tuple[Around, ...]:
+    """The callables of `AROUND`, imported. ImproperlyConfigured."""
+    try:
+        return tuple(handlers.resolve(name) for name in conf.current().around)
+    except handlers.HandlerError as error:
+        raise ImproperlyConfigured(f'settings.YAO_TASKS["AROUND"]: {error}') from error
+
+
+def surrounded(handler: Callable[..., Any], around: tuple[Around, ...]) -> Callable[..., Any]:
+    """The handler, with the context managers entered around each run: the first outermost."""
+    return partial(_run_inside, handler, around) if around else handler
+
+
+def faults() -> list[Fault]:
+    """What is wrong with `CARRY_CONTEXT` and `AROUND`. Imports what they name; never raises."""
+    found = []
+    for read in (carriers, arounds):
+        try:
+            read()
+        except ImproperlyConfigured as error:
+            hint = "Give the dotted path of a ContextVar, or of a callable(job) that makes a context manager."
+            found.append(Fault(code=Code.WRONG_VALUE, text=str(error), hint=hint))
+    return found
+
+
+def _run_inside(handler: Callable[..., Any], around: tuple[Around, ...], /, *args: Any, **kwargs: Any) -> Any:
+    with ExitStack() as stack:
+        for one in around:
+            stack.enter_context(one(current_job()))
+        return handler(*args, **kwargs)
+
+
+def _carrier(name: str) -> Callable[[], Restore | None]:
+    if name == "language":
+        return _language
+    if name == "timezone":
+        return _timezone
+    try:
+        variable = handlers.attribute(name)
+    except handlers.HandlerError as error:
+        raise ImproperlyConfigured(f'settings.YAO_TASKS["CARRY_CONTEXT"]: {error}') from error
+    if not isinstance(variable, ContextVar):
+        raise ImproperlyConfigured(
+            f'settings.YAO_TASKS["CARRY_CONTEXT"]: "{name}" is {variable!r}, no ContextVar.'
+        )
+    return partial(_value, variable)
+
+
+def _language() -> Restore:
+    language = translation.get_language()
+    return translation.deactivate_all if language is None else partial(translation.activate, language)
+
+
+def _timezone() -> Restore:
+    return partial(timezone.activate, timezone.get_current_timezone())
+
+
+def _value(variable: ContextVar[Any]) -> Restore | None:
+    try:
+        return partial(variable.set, variable.get())
+    except LookupError:
+        return None

@@ -1,0 +1,65 @@
+"""`drained_tasks`: real pools that have come to rest before the test is over."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connections
+
+from yao_tasks import boot
+from yao_tasks.engines.drained import DrainedEngine, quiet
+
+# Nobody tells when a pool is quiet (s).
+LOOK = 0.005
+
+
+@contextmanager
+def drain_after(timeout: float) -> Iterator[None]:
+    """Have real pools meanwhile, and wait for all that they do. TimeoutError, RuntimeError."""
+    _refuse_in_a_transaction()
+    with boot.engines_by(DrainedEngine):
+        try:
+            yield
+        except BaseException:
+            # What the test raised tells more than what may be left.
+            _drain(timeout)
+            raise
+        left = _drain(timeout)
+        if left:
+            raise TimeoutError(f"drained_tasks: after {timeout:g} s there were still {'; '.join(left)}.")
+
+
+def _drain(timeout: float) -> list[str]:
+    """Wait for jobs, events and threads. Answers what was left."""
+    house, deadline = boot.house(), time.monotonic() + timeout
+    while not quiet(_engines(house)) and time.monotonic() < deadline:
+        for engine in _engines(house):
+            engine.give_up_waiting(deadline)
+        time.sleep(LOOK)
+    left = [_named(engine) for engine in _engines(house) if engine.live() or engine.has_events()]
+    house.close(max(0.0, deadline - time.monotonic()))
+    for engine in _engines(house):
+        # Of a run that was cut off: it may use the database as long as it goes on.
+        for name, thread in list(engine.workers.threads.items()):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                left.append(f'the thread "{name}", in a run that was cut off or in an event')
+    return left
+
+
+def _engines(house: boot.House) -> list[DrainedEngine]:
+    return [engine for engine in list(house.engines.values()) if isinstance(engine, DrainedEngine)]
+
+
+def _named(engine: DrainedEngine) -> str:
+    ids = ", ".join(map(str, engine.jobs())) or "none, but an event"
+    return f'of "{engine.definition.id}": {ids}'
+
+
+def _refuse_in_a_transaction() -> None:
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            raise RuntimeError(
+                f'drained_tasks: the database "{connection.alias}" is inside a transaction, whose commit jobs would '
+                "wait for. Use a TransactionTestCase (with pytest-django: transactional_db), or inline_tasks."
+            )
