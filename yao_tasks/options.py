@@ -1,8 +1,7 @@
 """What `pool.using(…)`, `resize` and `search` take, checked: a sentence for each thing that is wrong."""
 
 import difflib
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from yao_tasks.core.errors import LONGEST_WAIT
+from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import CODES
 from yao_tasks.core.keys import nearest
 from yao_tasks.engines.base import Options, Query
@@ -57,6 +57,8 @@ def _run_after(value: Any) -> float | datetime:
             raise ValueError(
                 f"using(run_after={value!r}): a naive datetime. Give an aware one, as timezone.now() is."
             )
+        if (value - timezone.now()).total_seconds() > LONGEST_WAIT:
+            raise ValueError(f"using(run_after={value!r}): give a moment within the next ten years.")
         return value
     return _seconds("run_after", value, most=LONGEST_WAIT, hint="seconds, a timedelta or an aware datetime")
 
@@ -65,7 +67,7 @@ def _priority(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"using(priority={value!r}): give a whole number from -100 to 100.")
     if not -100 <= value <= 100:
-        raise ValueError(f"using(priority={value}): give a whole number from -100 to 100.")
+        raise ValueError(f"using(priority={shown(value)}): give a whole number from -100 to 100.")
     return value
 
 
@@ -93,8 +95,9 @@ def _expires(value: Any) -> float:
 def _seconds(name: str, value: Any, *, most: float, hint: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"using({name}={value!r}): give {hint}.")
-    if not (math.isfinite(value) and 0 <= value <= most):
-        raise ValueError(f"using({name}={value}): give {hint}, {most:,} at most.")
+    # Of what is no number (NaN) no comparison holds.
+    if not 0 <= value <= most:
+        raise ValueError(f"using({name}={shown(value)}): give {hint}, {most:,} at most.")
     return float(value)
 
 
@@ -115,16 +118,16 @@ def checked_workers(worker_nums: Any) -> int:
         raise TypeError(f"resize({worker_nums!r}): give a whole number from 1 to 1,000.")
     if not 1 <= worker_nums <= 1_000:
         raise ValueError(
-            f"resize({worker_nums}): give a whole number from 1 to 1,000; pause() stops all starts."
+            f"resize({shown(worker_nums)}): give a whole number from 1 to 1,000; pause() stops all starts."
         )
     return worker_nums
 
 
 def query_from(given: Mapping[str, Any]) -> Query:
     """What `search` looks for. ValueError, TypeError with the values there are."""
-    _one_of("status", given["status"], CODES)
-    _one_of("kind", given["kind"], KINDS)
-    _one_of("phase", given["phase"], PHASES)
+    _one_of("status", given["status"], [None, *CODES])
+    _one_of("kind", given["kind"], [None, *KINDS])
+    _one_of("phase", given["phase"], [None, *PHASES])
     _one_of("order", given["order"], ORDERS)
     if given["text"] is not None and not isinstance(given["text"], str):
         raise TypeError(f"search(text={given['text']!r}): give a text.")
@@ -139,6 +142,7 @@ def query_from(given: Mapping[str, Any]) -> Query:
     return Query(**given)
 
 
-def _one_of(name: str, value: Any, values: Any) -> None:
-    if value is not None and value not in values:
-        raise ValueError(f"search({name}={value!r}): there is no such {name}. {nearest(value, values)}")
+def _one_of(name: str, value: Any, values: Sequence[Any]) -> None:
+    if value not in values:
+        known = [one for one in values if one is not None]
+        raise ValueError(f"search({name}={value!r}): there is no such {name}. {nearest(str(value), known)}")

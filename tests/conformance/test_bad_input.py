@@ -142,7 +142,7 @@ def test_an_id_may_be_that_of_another_tasks_job(task: MakeTask) -> None:
             "using(run_after=datetime.datetime(2026, 1, 1, 0, 0)): a naive",
         ),
         ({"timeout": 0}, ValueError, "using(timeout=0): give seconds above 0."),
-        ({"timeout": float("nan")}, ValueError, "using(timeout=nan): give seconds above 0"),
+        ({"timeout": float("nan")}, ValueError, "using(timeout=NaN): give seconds above 0"),
         ({"expires": True}, TypeError, "using(expires=True): give seconds, 0 or more."),
         ({"unique": 7}, TypeError, "using(unique=7): give a text"),
     ],

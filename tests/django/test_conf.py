@@ -181,8 +181,6 @@ def test_a_wrong_value_is_told_and_its_default_used(
         ("SOCKET", "/run/site/tasks.sock"),
         ("HOST_WAIT", 6),
         ("MAX_RESULT", 5),
-        ("CARRY_CONTEXT", ["language"]),
-        ("AROUND", ["accounts.around"]),
         ("ASYNC_THREADS", 5),
         ("CHILD_JOBS", 5),
         ("CHILD_MEMORY", 5),

@@ -26,6 +26,7 @@ class ThreadWorkers:
         self.can_start = True
         # Of a pool with `worker_max`.
         self.growth: Growth | None = None
+        self._told = False
         self._numbers = itertools.count(1)
         # Open while the pool isn't paused.
         self._gate = threading.Event()
@@ -33,8 +34,11 @@ class ThreadWorkers:
 
     def offer(self, job: Job) -> None:
         """Let a worker take the job. RuntimeError if there is none, and the process starts no more threads."""
-        self.tokens.put(job)
-        life = self.life
+        tokens, life = self.tokens, self.life
+        if job.terms is None and not tokens.heap_mode:
+            tokens.queue.put(job)
+        else:
+            tokens.put(job)
         if life.threads - life.replaced < life.wanted and self.crew.hire():
             self._start()
         if self.growth is not None:
@@ -42,12 +46,15 @@ class ThreadWorkers:
 
     def relieve(self) -> None:
         """Replace workers that hang, as far as that is allowed. Called by the clock."""
-        saturated = False
-        while self.life.stuck > self.life.replaced and self.crew.replace():
-            saturated = self.life.replaced >= self.life.most_replaced
+        life = self.life
+        while life.stuck > life.replaced and self.crew.replace():
+            pass
         self.staff()
-        if saturated:
-            log.aside(log.saturated, self.life.task, self.stacks())
+        saturated = life.stuck >= life.threads and life.replaced >= life.most_replaced
+        if saturated and not self._told:
+            log.aside(log.saturated, life.task, self.stacks())
+        # Once, however many hang by then.
+        self._told = saturated
 
     def staff(self) -> None:
         """Start as many threads as there is work for, where a failure is no loss: those that are there do it."""
@@ -117,9 +124,12 @@ class ThreadWorkers:
 
     def _work(self, name: str) -> None:
         tokens, run, life, counts = self.tokens, self.runner.run, self.life, True
+        draw = tokens.queue.get
         try:
             while counts:
-                job = tokens.get()
+                token = draw()
+                # In one line, since it is on the path of each job: only a pool with priorities has to choose.
+                job = tokens.choose(token) if tokens.heap_mode or not isinstance(token, Job) else token
                 if job is None:
                     if life.closing:
                         break
@@ -131,7 +141,7 @@ class ThreadWorkers:
                     # A better one may have come while it was paused.
                     job = tokens.better(job)
                 # An idle worker keeps no job, argument or result alive.
-                del job
+                del job, token
                 if life.surplus:
                     counts = not self.crew.quit()
         finally:
