@@ -118,7 +118,9 @@ def test_each_public_name_is_told_of() -> None:
     assert not_named("python.md", [f"pool.{name}" for name in public(Pool)]) == []
     assert not_named("python.md", [f"job.{name}" for name in public(CurrentJob)]) == []
     assert not_named("python.md", {*info, *public(JobInfo)}) == []
-    kit = [f"jobs.{name}" for name in public(testing.CapturedTasks) if name not in ("collect", "count", "index")]
+    kit = [
+        f"jobs.{name}" for name in public(testing.CapturedTasks) if name not in ("collect", "count", "index")
+    ]
     assert not_named("testing.md", [*testing.__all__, *kit]) == []
     assert not_named("testing.md", [field.name for field in dataclasses.fields(testing.CapturedJob)]) == []
 
