@@ -238,7 +238,7 @@ def test_the_level_of_a_queue(waiting: int, size: int, level: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.0002, "under 1 ms"),
+        (0.0002, "< 1 ms"),
         (0.0124, "12 ms"),
         (3.44, "3.4 s"),
         (59.9, "59.9 s"),

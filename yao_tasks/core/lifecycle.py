@@ -15,7 +15,7 @@ The first to settle a run wins. `attempt` names the run that the caller speaks o
 """
 
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
 
 from yao_tasks.core.errors import BadJobId, DuplicateJob, JobNotFound, PoolClosed, PoolSaturated, QueueFull
 from yao_tasks.core.jobs import (
@@ -187,6 +187,10 @@ class Lifecycle:
                 f'All {self.threads} workers of "{self.task}" are stuck in runs that have timed out or were '
                 "cancelled. What waits will run when one comes back; look at their stacks in metrics()."
             )
+        self.refuse_full()
+
+    def refuse_full(self) -> NoReturn:
+        """Raise QueueFull."""
         raise QueueFull(
             f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
             "Add the job later, or raise size or worker_nums."

@@ -31,9 +31,9 @@ def limit(seconds: float) -> str:
 
 
 def measured(seconds: float) -> str:
-    """A measured time, to two digits or so: `under 1 ms`, `12 ms`, `3.4 s`, `2 min 5 s`."""
+    """A measured time, to two digits or so: `< 1 ms`, `12 ms`, `3.4 s`, `2 min 5 s`."""
     if seconds < 0.001:
-        return gettext("under 1 ms")
+        return gettext("< 1 ms")
     if seconds < 1:
         return gettext("%d ms") % (seconds * 1000)
     if seconds < 60:

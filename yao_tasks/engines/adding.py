@@ -138,6 +138,9 @@ class Adding(Parts):
 
     def _admit(self, job: Job, status: int) -> None:
         try:
+            if self.places.waiting:
+                # Who came before goes first.
+                self.life.refuse_full()
             self.life.admit(job, status)
         except TasksError as refusal:
             self._wait_or_raise(refusal, bind(self.life.admit, job, status))

@@ -1,7 +1,8 @@
 """The engine of `captured_tasks`: as the inline one, but a job runs when the test says so."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
+from yao_tasks.core.current import CurrentJob
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.jobs import READY, RUNNING, Job, JobInfo
 from yao_tasks.engines.base import Callables, Home, Options
@@ -36,18 +37,11 @@ class CapturedEngine(InlineEngine):
         """Let jobs be run again."""
         self.workers.crew.pause(False)
 
-    def as_completed(self, ids: Sequence[int], timeout: float | None) -> Iterator[JobInfo]:
-        """The jobs as they ended. RuntimeError where one has not been run."""
-        for job_id in ids:
-            if job_id:
-                self._refuse_endless(self.find(job_id))
-        return super().as_completed(ids, timeout)
-
     def _take(self, jobs: Sequence[tuple[Job, Options | None]]) -> None:
         for job, options in jobs:
             self.collect(self, job, options)
 
-    def _refuse_endless(self, job: Job) -> None:
+    def _refuse_endless(self, job: Job, inside: CurrentJob | None) -> None:
         if job.status < RUNNING:
             raise RuntimeError(
                 f'Job {job.id} of "{self.definition.id}" was captured and has not run: it would be waited for without '

@@ -5,6 +5,7 @@ from queue import Empty
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
+from yao_tasks.core.current import CurrentJob
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
@@ -36,6 +37,7 @@ class Parts:
         self.make_id = callables.next_id
         self.has_terms = definition.unique or bool(home.carriers)
         self.adds_plainly = callables.events.add is None
+        self.may_block = not self.adds_plainly or self.make_id is not None or definition.overflow == "wait"
         self.make_or_take_id = home.ids.next if self.make_id is None else self.next_id
         retention = home.retention if definition.retention is None else definition.retention
         life = Lifecycle(
@@ -65,6 +67,8 @@ class Parts:
         self.announcer.offer = self.offer = self.workers.offer
         self.dropped = transactions.Dropped()
         self.batches = Batches()
+        # The workers of this pool that wait for jobs of this pool.
+        self.waiting_workers: dict[CurrentJob, None] = {}
 
     def next_id(self) -> int:
         """A new id, as `Engine.next_id` says."""
