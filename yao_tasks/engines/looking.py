@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -78,7 +79,7 @@ class Looking(Parts):
     def _completed(self, jobs: Sequence[Job], timeout: float | None) -> Iterator[JobInfo]:
         until = None if timeout is None else self.monotonic() + timeout
         done: SimpleQueue[Job] = SimpleQueue()
-        waiters = {QueueWaiter(job, done) for job in jobs}
+        waiters = [QueueWaiter(job, done) for job in sorted(jobs, key=_ended)]
         try:
             for waiter in waiters:
                 if not join(waiter.job, self.life.lock, waiter):
@@ -165,3 +166,8 @@ class Looking(Parts):
 
     def _timeout(self, job_id: int, timeout: float | None) -> TimeoutError:
         return TimeoutError(f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.')
+
+
+def _ended(job: Job) -> float:
+    """When a job ended; those that have not come last."""
+    return inf if job.ended is None else job.ended
