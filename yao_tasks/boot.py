@@ -136,7 +136,7 @@ def after_fork() -> None:
 
 def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
-    global _loaded, _resets
+    global _resets
     loading.forget()
     _resets += 1
     old = _houses.pop(os.getpid(), None)

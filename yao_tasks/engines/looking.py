@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -79,10 +78,7 @@ class Looking(Parts):
     def _completed(self, jobs: Sequence[Job], timeout: float | None) -> Iterator[JobInfo]:
         until = None if timeout is None else self.monotonic() + timeout
         done: SimpleQueue[Job] = SimpleQueue()
-<<<<<<< HEAD
         # Those that have ended come in the order in which they did.
-=======
->>>>>>> wt-kit
         waiters = [QueueWaiter(job, done) for job in sorted(jobs, key=_ended)]
         try:
             for waiter in waiters:
@@ -173,9 +169,4 @@ class Looking(Parts):
 
 
 def _ended(job: Job) -> float:
-<<<<<<< HEAD
     return float("inf") if job.ended is None else job.ended
-=======
-    """When a job ended; those that have not come last."""
-    return inf if job.ended is None else job.ended
->>>>>>> wt-kit
