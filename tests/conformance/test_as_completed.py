@@ -54,7 +54,7 @@ def test_those_that_have_ended_come_at_once(task: MakeTask) -> None:
 
 def test_those_that_have_ended_come_first_in_the_order_in_which_they_did(task: MakeTask) -> None:
     pool = task(lambda job_id: None, worker_nums=1)
-    ids = [pool.using(run_after=0).add() for _ in range(20)]
+    ids = [pool.add() for _ in range(20)]
     for job_id in ids:
         pool.wait(job_id, SECONDS)
 
