@@ -23,11 +23,11 @@ hypothesis.register_profile("yao_tasks", deadline=None)
 hypothesis.load_profile("yao_tasks")
 
 
-def until(question: Callable[[], Any], what: str = "it") -> Any:
-    """Wait for a state: answers what `question` answers as soon as that is true. Fails after 10 s."""
-    deadline = time.monotonic() + SECONDS
+def until(question: Callable[[], Any], what: str = "it", *, seconds: float = SECONDS) -> Any:
+    """Wait for a state: answers what `question` answers as soon as that is true. Fails after 10 s, or `seconds`."""
+    deadline = time.monotonic() + seconds
     while not (answer := question()):
-        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.002)
     return answer
 
