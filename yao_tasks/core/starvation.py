@@ -68,7 +68,7 @@ class Starvation:
         began, burned = time.monotonic(), time.process_time()
         for _ in range(SAMPLES):
             before = time.monotonic()
-            if self._stop.wait(PERIOD):
+            if self._stop.wait(PERIOD) or not self.running():
                 return
             late.append(time.monotonic() - before - PERIOD)
         busy = (time.process_time() - burned) / (time.monotonic() - began)

@@ -84,28 +84,27 @@ class Looking(Parts):
             for waiter in waiters:
                 if not join(waiter.job, self.life.lock, waiter):
                     waiter.set()
-            left = list(jobs)
-            while left:
-                job = self._next_done(done, left, until)
+            held = [job for job in jobs if job.status == HELD]
+            for count in range(len(jobs)):
+                job = self._next_done(done, held, until)
                 if job is None:
                     raise TimeoutError(
-                        f"{len(left)} of {len(jobs)} jobs have not ended within {timeout:g} s."
+                        f"{len(jobs) - count} of {len(jobs)} jobs have not ended within {timeout:g} s."
                     )
-                left.remove(job)
                 yield self.draw(job)
         finally:
             for waiter in waiters:
                 part(waiter.job, self.life.lock, waiter)
 
-    def _next_done(self, done: SimpleQueue[Job], left: Sequence[Job], until: float | None) -> Job | None:
+    def _next_done(self, done: SimpleQueue[Job], held: Sequence[Job], until: float | None) -> Job | None:
         while True:
-            time_left = None if until is None else max(0.0, until - self.monotonic())
-            held = next((job for job in left if job.status == HELD), left[0])
+            left = None if until is None else max(0.0, until - self.monotonic())
+            waits = next((job for job in held if job.status == HELD), None)
             try:
-                return done.get(timeout=self._step(time_left, held, None))
+                return done.get(timeout=left if waits is None else self._step(left, waits, None))
             except Empty:
                 self.forget_dropped()
-                if time_left is not None and time_left <= HELD_LOOK and self.monotonic() >= (until or 0.0):
+                if until is not None and self.monotonic() >= until:
                     return None
 
     def jobs(self) -> Mapping[int, JobInfo]:
