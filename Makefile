@@ -11,7 +11,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make lint    look at style and types"
 	@echo "make bench   measure against ThreadPoolExecutor"
-	@echo "make soak    run the slow tests"
+	@echo "make soak    run the slow tests, those with real servers too (uWSGI needs a C compiler)"
 	@echo "make clean   remove what these made"
 
 demo: $(VENV)/test
@@ -28,15 +28,15 @@ lint: $(VENV)/lint
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/test
+soak: $(VENV)/test $(VENV)/servers
 	$(BIN)/python -m pytest -q -m slow
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf demo_project/db.sqlite3* demo_project/outbox demo_project/.state
 
-# The files $(VENV)/test and $(VENV)/lint say that an extra is installed as pyproject.toml wants it now.
-$(VENV)/test $(VENV)/lint: $(VENV)/%: pyproject.toml | $(BIN)/python
+# The files $(VENV)/test, …/lint and …/servers say that an extra is installed as pyproject.toml wants it now.
+$(VENV)/test $(VENV)/lint $(VENV)/servers: $(VENV)/%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
 	touch $@
 

@@ -9,8 +9,22 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 
 from yao_tasks.dashboard.cancel import cancel
-from yao_tasks.dashboard.names import CANCEL, FRAGMENT, OVERVIEW, VIEW_JOBS
+from yao_tasks.dashboard.names import (
+    CANCEL,
+    FRAGMENT,
+    OVERVIEW,
+    PAUSE,
+    PURGE,
+    RESIZE,
+    RESUME,
+    RETRY,
+    VIEW_JOBS,
+)
 from yao_tasks.dashboard.overview import fragment, overview
+from yao_tasks.dashboard.pause import pause, resume
+from yao_tasks.dashboard.purge import purge
+from yao_tasks.dashboard.resize import resize
+from yao_tasks.dashboard.retry import retry
 from yao_tasks.models import Dashboard
 
 if TYPE_CHECKING:
@@ -31,6 +45,11 @@ class DashboardAdmin(_ModelAdmin):
             path("", self._page(overview), name=OVERVIEW),
             path("fragment/", self._page(fragment), name=FRAGMENT),
             path("<str:task>/<int:job_id>/cancel/", self._page(cancel), name=CANCEL),
+            path("<str:task>/<int:job_id>/retry/", self._page(retry), name=RETRY),
+            path("<str:task>/pause/", self._page(pause), name=PAUSE),
+            path("<str:task>/resume/", self._page(resume), name=RESUME),
+            path("<str:task>/resize/", self._page(resize), name=RESIZE),
+            path("<str:task>/purge/", self._page(purge), name=PURGE),
         ]
 
     def _page(self, view: View) -> View:

@@ -1,6 +1,6 @@
 """`tasks`, and the pools it hands out: what a project calls."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,10 +32,8 @@ class Adder:
         return boot.engine(self.id).add_many(_arguments(calls), self.options, partial=partial)
 
     async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
-        """The same as `add`, from a coroutine: what might block runs in a thread."""
-        from asgiref.sync import sync_to_async
-
-        return await sync_to_async(self.add)(*args, **kwargs)
+        """The same as `add`, from a coroutine."""
+        return await _unblocked(self.id, self.add, args, kwargs)
 
 
 class Pool:
@@ -201,10 +199,8 @@ class Pool:
     # From coroutines
 
     async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
-        """The same as `add`: what might block, events and a full queue, runs in a thread."""
-        from asgiref.sync import sync_to_async
-
-        return await sync_to_async(self.add)(*args, **kwargs)
+        """The same as `add`; where that might block, for an event or a place, a thread does it."""
+        return await _unblocked(self.id, self.add, args, kwargs)
 
     async def aget(self, job_id: int) -> JobInfo:
         """The same as `get`."""
@@ -240,6 +236,17 @@ class Tasks(Mapping[str, Pool]):
 
     def __len__(self) -> int:
         return len(boot.loaded().task_ids)
+
+
+async def _unblocked(
+    task: str, add: Callable[..., int], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> int:
+    if not boot.engine(task).may_block:
+        return add(*args, **kwargs)
+    from asgiref.sync import sync_to_async
+
+    # Not one thread for all: one that waits must not hold up the others.
+    return await sync_to_async(add, thread_sensitive=False)(*args, **kwargs)
 
 
 def _arguments(calls: Iterable[Sequence[Any]]) -> list[Arguments]:

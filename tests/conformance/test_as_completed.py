@@ -145,7 +145,6 @@ def test_a_job_that_is_retried_comes_at_its_last_end(task: MakeTask) -> None:
     assert [info.response for info in pool.as_completed([pool.add()], SECONDS)] == [3]
 
 
-@pytest.mark.xfail(reason="not built: a rollback is noticed at the next call only")
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_is_rolled_back_meanwhile_is_not_waited_for(task: MakeTask) -> None:
     pool: Pool = task(lambda job_id: None)

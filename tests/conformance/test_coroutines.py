@@ -165,7 +165,6 @@ def test_aadd_runs_its_event_in_no_event_loop(task: MakeTask, notes: Notes) -> N
     assert loops == [False]
 
 
-@pytest.mark.xfail(reason="not built: one aadd that waits holds up all")
 def test_aadds_that_wait_for_a_place_wait_at_once_and_hold_up_nobody(site: Site, task: MakeTask) -> None:
     gate = site.gate()
     pool = task(gate, worker_nums=1, size=1, overflow="wait", overflow_wait=0.4)
@@ -192,7 +191,6 @@ def test_aadds_that_wait_for_a_place_wait_at_once_and_hold_up_nobody(site: Site,
     assert took[1] < 1
 
 
-@pytest.mark.xfail(reason="not built: a rollback is noticed at the next call only")
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_is_rolled_back_meanwhile_is_not_waited_for(task: MakeTask) -> None:
     pool = task(lambda job_id: None)

@@ -79,7 +79,6 @@ def test_a_thread_that_is_no_worker_may_wait_whatever_the_workers_do(site: Site,
     assert pool.wait(job_id, SECONDS).response == "result"
 
 
-@pytest.mark.xfail(reason="not built: an event.add counts as a worker")
 def test_an_add_event_in_the_callers_thread_is_no_worker(task: MakeTask) -> None:
     seen: list[str] = []
 
@@ -99,7 +98,6 @@ def test_an_add_event_in_the_callers_thread_is_no_worker(task: MakeTask) -> None
     timer.join()
 
 
-@pytest.mark.xfail(reason="not built: the waits of stuck workers count")
 def test_a_stuck_worker_that_was_replaced_is_not_counted(task: MakeTask) -> None:
     never = threading.Event()
 
@@ -145,7 +143,6 @@ def test_a_job_of_ones_own_open_transaction_can_not_be_waited_for(task: MakeTask
     assert pool.wait(job_id, SECONDS).status == "SUCCESS"
 
 
-@pytest.mark.xfail(reason="not built: as_completed looks at no transaction")
 @pytest.mark.django_db(transaction=True)
 def test_nor_can_it_be_among_those_that_are_waited_for_as_they_end(task: MakeTask) -> None:
     pool = task(lambda job_id: None)

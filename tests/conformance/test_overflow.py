@@ -137,7 +137,6 @@ def test_who_waits_longest_is_first(full: Full, how: str) -> None:
     assert added == names
 
 
-@pytest.mark.xfail(reason="not built: who comes just when a place is free gets it", strict=False)
 def test_who_comes_later_does_not_take_the_place_of_those_who_wait(full: Full) -> None:
     added: list[str] = []
     first = full.add_in_thread("first", added)

@@ -139,7 +139,7 @@ def test_waiting_inside_the_jobs_own_add_event_raises_at_once(task: MakeTask) ->
     "first",
     [
         "outer",
-        pytest.param("inner", marks=pytest.mark.xfail(reason="not built: the last to wait looks alone")),
+        "inner",
     ],
 )
 def test_a_pool_whose_workers_all_wait_for_its_own_waiting_jobs_says_so(task: MakeTask, first: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -55,3 +56,20 @@ def added(pool: Pool, *args: Any, **kwargs: Any) -> int:
 
 def cancel_url(task: str, job_id: int) -> str:
     return reverse(CANCEL, args=[task, job_id])
+
+
+def steer_url(verb: str, task: str, *job_id: int) -> str:
+    """Where a form posts to: a verb for a pool, or for a job of it."""
+    return reverse(f"admin:yao_tasks_dashboard_{verb}", args=[task, *job_id])
+
+
+def said_after(client: Client, url: str, **data: Any) -> list[str]:
+    """Post, follow the way back to the overview, and answer the sentences that stand there."""
+    answer = client.post(url, {"page": "2", **data}, follow=True)
+    assert answer.redirect_chain == [(f"{reverse(OVERVIEW)}?page=2", 302)]
+    return [str(message) for message in answer.context["messages"]]
+
+
+def logged() -> list[str]:
+    """What the admin's log says was done."""
+    return [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]

@@ -11,10 +11,10 @@ from django.urls import reverse
 from tests.conftest import Site
 from tests.django.dashboard import FRAGMENT, OVERVIEW, added, operator, page, viewer
 from yao_tasks.core import jobs as core_jobs
-from yao_tasks.dashboard.durations import duration, limit
-from yao_tasks.dashboard.jobs import LOOK, PER_PAGE, page_number
-from yao_tasks.dashboard.pools import queue_bar
-from yao_tasks.engines import live
+from yao_tasks.dashboard.durations import age, duration, limit, measured
+from yao_tasks.dashboard.jobs import PER_PAGE, page_number
+from yao_tasks.dashboard.pools import jobs_a_minute, queue_bar
+from yao_tasks.engines import live, looking
 from yao_tasks.pools import tasks
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return core_jobs.draw(job, *rest)
 
     monkeypatch.setattr(live, "draw", draw)
+    monkeypatch.setattr(looking, "draw", draw)
     return drawn
 
 
@@ -102,29 +103,38 @@ def test_10_000_live_jobs_are_not_drawn_to_show_a_hundred(site: Site, pictures: 
         assert len(pictures) == PER_PAGE + (number > 1)
 
 
-def test_jobs_that_wait_for_a_retry_before_the_running_ones_bound_the_look(
-    site: Site, pictures: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("yao_tasks.dashboard.jobs.LOOK", 5)
-    gate = site.gate()
+def test_the_running_jobs_are_found_wherever_they_stand_in_the_queue(site: Site, pictures: list[int]) -> None:
+    first, gate = site.gate(), site.gate()
 
-    def handler(job_id: int, fails: bool) -> None:
-        if fails:
-            raise ValueError("later")
-        gate(job_id)
+    def handler(job_id: int, *, is_first: bool = False) -> None:
+        (first if is_first else gate)(job_id)
 
-    pool = site.task("mail", handler, worker_nums=1, attempts=1, attempt_after=600_000)
-    for _ in range(10):
-        added(pool, True)
-    running = added(pool, False)
+    pool = site.task("mail", handler, worker_nums=1, size=1000)
+    added(pool, is_first=True)
+    first.entered()
+    for _ in range(500):
+        added(pool)
+    hurried = pool.using(on_commit=False, priority=1).add()
+    first.open()
     gate.entered()
+    pictures.clear()
 
     text = page(viewer())
 
-    # It wasn't found among the first five, and stands in its place all the same.
-    assert ids_on(text)[10] == running
-    assert len(pictures) <= 5 + 11
-    assert LOOK > 5
+    assert ids_on(text)[0] == hurried
+    assert len(pictures) == PER_PAGE
+
+
+def test_more_running_jobs_than_come_first_stand_in_their_places(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yao_tasks.dashboard.jobs.FIRST", 2)
+    gate = site.gate()
+    pool = site.task("mail", gate, worker_nums=4)
+    ids = [added(pool) for _ in range(5)]
+    gate.entered(4)
+
+    assert ids_on(page(viewer())) == ids
 
 
 def test_a_job_that_ends_while_the_page_is_drawn_is_left_out(
@@ -182,7 +192,7 @@ def test_the_fragment_holds_what_the_page_holds_and_no_token(site: Site) -> None
 
     assert fragment.strip() in page(client)
     assert "csrf" not in fragment
-    assert fragment.count("data-region=") == 3
+    assert fragment.count("data-region=") == 4
 
 
 @pytest.mark.parametrize(
@@ -223,3 +233,42 @@ def test_a_timeout_reads_exactly_while_it_is_short(seconds: float, text: str) ->
 )
 def test_the_level_of_a_queue(waiting: int, size: int, level: str) -> None:
     assert queue_bar(waiting, size).level == level
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0002, "< 1 ms"),
+        (0.0124, "12 ms"),
+        (3.44, "3.4 s"),
+        (59.9, "59.9 s"),
+        (125, "2 min 5 s"),
+    ],
+)
+def test_a_measured_time_reads_in_the_unit_that_fits(seconds: float, text: str) -> None:
+    assert measured(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "under 1 min ago"), (59, "under 1 min ago"), (119, "1 min ago"), (7_300, "2 h ago")],
+)
+def test_how_long_ago_changes_once_a_minute_at_most(seconds: float, text: str) -> None:
+    assert age(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ended", "rate"),
+    [
+        ([0, 0, 0, 0, 0, 0], 0),
+        # The minute that is under way counts only while there is no other.
+        ([0, 0, 0, 0, 0, 7], 7),
+        ([0, 0, 0, 0, 60, 7], 60),
+        ([0, 10, 0, 0, 20, 7], 7.5),
+        ([900, 10, 10, 10, 10, 10, 7], 10),
+    ],
+)
+def test_jobs_a_minute_are_an_average_of_five_since_the_first_that_ended(
+    ended: list[int], rate: float
+) -> None:
+    assert jobs_a_minute([{"succeeded": count, "failed": 0} for count in ended]) == rate

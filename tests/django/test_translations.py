@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import translation
 from django.utils.translation.template import templatize
 
 import yao_tasks
@@ -88,15 +87,7 @@ def test_the_compiled_catalog_is_up_to_date() -> None:
     assert compiled_texts == catalog()
 
 
-@pytest.fixture
-def own_language() -> Iterator[None]:
-    """A request leaves its language behind in the thread."""
-    with translation.override(translation.get_language()):
-        yield
-
-
 @pytest.mark.django_db
-@pytest.mark.usefixtures("own_language")
 def test_the_page_speaks_chinese_to_those_who_do(site: Site) -> None:
     gate = site.gate()
     pool = site.task("mail", gate)

@@ -1,12 +1,13 @@
 """`inline_tasks`, as far as the conformance suite doesn't hold it: signatures, many jobs, steering, settings."""
 
 import threading
+import time
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
-from tests.conftest import Site
+from tests.conftest import SECONDS, Site
 from yao_tasks import Process
 from yao_tasks.errors import DuplicateJob, QueueFull
 from yao_tasks.testing import inline_tasks
@@ -126,6 +127,14 @@ def test_delays_expiry_and_timeouts_are_passed_over(site: Site) -> None:
 
         assert pool.get(job_id).status == "SUCCESS"
         assert our_threads() == []
+
+
+def test_a_task_that_its_definition_has_inline_knows_no_timeout_beside_others(site: Site) -> None:
+    inline = site.task("inline", lambda job_id: time.sleep(0.05), engine="inline", timeout=0.01)
+    other = site.task("other", lambda job_id: None)
+    other.wait(other.add(), SECONDS)
+
+    assert inline.get(inline.add()).status == "SUCCESS"
 
 
 def test_a_paused_pool_runs_its_jobs_when_it_is_resumed(site: Site) -> None:

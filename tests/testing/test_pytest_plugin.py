@@ -19,12 +19,26 @@ SECRET_KEY = "tests only"
 DEFINITION = """{"name": "A test", "process": "jobs.double", "worker_nums": 2, "attempts": 0, "attempt_after": 0,
 "timeout": 10, "size": 10}"""
 JOBS = """
+import time
+
+signed_up = []
+
+
 def double(job_id, number):
     return 2 * number
+
+
+def sign_up(job_id, name):
+    from django.contrib.auth.models import User
+
+    time.sleep(0.05)
+    User.objects.create(username=name)
+    signed_up.append(name)
 """
 TESTS = """
 import threading
 
+import jobs
 import pytest
 from yao_tasks import tasks
 
@@ -63,6 +77,16 @@ def test_drained(drained_tasks, transactional_db):
     pool = tasks["double"]
 
     assert pool.wait(pool.add(2), 5).response == 4
+
+
+def test_drained_writes(drained_tasks, transactional_db):
+    tasks["sign_up"].add("bob")
+
+
+def test_drained_wrote_before_the_database_was_emptied(transactional_db):
+    from django.contrib.auth.models import User
+
+    assert (jobs.signed_up, User.objects.count()) == (["bob"], 0)
 
 
 @pytest.mark.django_db
@@ -121,14 +145,15 @@ def run_pytest(project: Path, *options: str, settings: str | None = None) -> str
 
 def test_a_django_project_has_the_three_fixtures(project: Path) -> None:
     (project / "tasks").mkdir()
-    (project / "tasks" / "double.yao").write_text(DEFINITION)
+    for task in ("double", "sign_up"):
+        (project / "tasks" / f"{task}.yao").write_text(DEFINITION.replace("double", task))
     (project / "jobs.py").write_text(JOBS)
     (project / "site_settings.py").write_text(
         SETTINGS + f"YAO_TASKS = {{'DIRS': [{str(project / 'tasks')!r}]}}\n"
     )
     (project / "test_them.py").write_text(TESTS)
 
-    assert "7 passed" in run_pytest(project, settings="site_settings")
+    assert "9 passed" in run_pytest(project, settings="site_settings")
 
 
 def test_a_project_without_django_is_left_alone(project: Path) -> None:

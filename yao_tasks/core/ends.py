@@ -59,6 +59,7 @@ class Ends:
         self.retention = retention
         self.announcer = announcer
         self.clock = clock
+        self.monotonic = clock.monotonic
         self.times = times
         self.policy = policy
         self.workforce: Workforce = Nobody()
@@ -71,13 +72,16 @@ class Ends:
 
     def returned(self, job: Job, attempt: int, result: object) -> None:
         """A handler returned."""
-        life, now, tells = self.life, self.clock.monotonic(), self.tells_success
-        surplus = self.retention.surplus()
+        life, now, tells, retention = self.life, self.monotonic(), self.tells_success, self.retention
+        surplus = retention.surplus() if len(retention.successes) >= retention.most else None
         if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
             self._late(job, attempt)
             return
         self.times.succeeded(job, now)
-        self.retention.keep(job, now)
+        if life.keeps_ended:
+            retention.successes.append(job)
+        if now >= retention.next_look:
+            retention.trim(now)
         if tells:
             self.announcer.succeeded(job)
             life.rest(late=False)

@@ -67,15 +67,18 @@ class Growth:
 
     def _grow(self) -> None:
         life = self.life
-        if life.wanted >= self.most or life.paused:
+        if life.paused:
             return
-        if self.room():
+        if not self.room():
+            if life.wanted > self.least:
+                self._change(life.wanted - 1, "the machine is busy")
+            else:
+                self.reason = "the machine is busy"
+        elif life.wanted < self.most:
             # By half: a long queue is met in a second or two, a short one costs one thread.
             self._change(
                 min(self.most, life.wanted + max(1, life.wanted // 2)), f"{life.ready_count} jobs wait"
             )
-        else:
-            self.reason = "the machine is busy"
 
     def _change(self, worker_nums: int, reason: str) -> None:
         self.reason = reason

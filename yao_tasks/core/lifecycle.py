@@ -15,7 +15,7 @@ The first to settle a run wins. `attempt` names the run that the caller speaks o
 """
 
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
 
 from yao_tasks.core.errors import BadJobId, DuplicateJob, JobNotFound, PoolClosed, PoolSaturated, QueueFull
 from yao_tasks.core.jobs import (
@@ -90,9 +90,11 @@ class Lifecycle:
             taken = job_id in self.jobs or job_id in self.ended
             if key is not None and key in self.keys:
                 twin = self.keys[key]
-            free = 0 if self.paused else self.wanted - self.busy + self.replaced
-            full = not reserved and self.queued - (free if free > 0 else 0) >= self.size
-            saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
+            full = self.queued >= self.size and not reserved
+            if full and not self.paused:
+                free = self.wanted - self.busy + self.replaced
+                full = self.queued - (free if free > 0 else 0) >= self.size
+            saturated = self.stuck > 0 and self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or taken or full or saturated or twin > 0
             if not refused:
                 self.jobs[job_id] = job
@@ -110,7 +112,7 @@ class Lifecycle:
             closing = self.closing
             free = 0 if self.paused else self.wanted - self.busy + self.replaced
             full = self.queued + count - (free if free > 0 else 0) > self.size
-            saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
+            saturated = self.stuck > 0 and self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or full or saturated
             if not refused:
                 self.queued += count
@@ -140,7 +142,7 @@ class Lifecycle:
                 twin = self.keys[key]
             free = 0 if self.paused else self.wanted - self.busy + self.replaced
             full = self.queued - (free if free > 0 else 0) >= self.size
-            saturated = self.stuck >= self.threads and self.replaced >= self.most_replaced
+            saturated = self.stuck > 0 and self.stuck >= self.threads and self.replaced >= self.most_replaced
             refused = closing or full or saturated or twin > 0
             told = old.heir is not None
             if known and not refused:
@@ -185,6 +187,10 @@ class Lifecycle:
                 f'All {self.threads} workers of "{self.task}" are stuck in runs that have timed out or were '
                 "cancelled. What waits will run when one comes back; look at their stacks in metrics()."
             )
+        self.refuse_full()
+
+    def refuse_full(self) -> NoReturn:
+        """Raise QueueFull."""
         raise QueueFull(
             f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
             "Add the job later, or raise size or worker_nums."

@@ -15,11 +15,6 @@ class Places:
         self.monotonic = monotonic
         self.waiting: deque[threading.Event] = deque()
 
-    @property
-    def hopeful(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self.waiting)
-
     def free(self) -> None:
         """A place has come free: wake who waits longest."""
         try:

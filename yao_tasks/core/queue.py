@@ -27,40 +27,37 @@ class Tokens:
 
     def __init__(self, life: Lifecycle) -> None:
         self.life = life
-        self._queue: SimpleQueue[Job | str | None] = SimpleQueue()
+        self.queue: SimpleQueue[Job | str | None] = SimpleQueue()
         self._heap: list[tuple[int, int, Job]] = []
         self._numbers = itertools.count()
         self._old_numbers = itertools.count(_FIRST)
         # Guards the heap, and the change of the mode.
         self._guard = threading.Lock()
-        self._heap_mode = False
+        self.heap_mode = False
 
     def put(self, job: Job) -> None:
         """Add a job that is ready."""
-        if self._heap_mode or (job.terms is not None and job.terms.priority):
+        if self.heap_mode or (job.terms is not None and job.terms.priority):
             self._push(job)
         else:
-            self._queue.put(job)
+            self.queue.put(job)
 
     def wake_one(self) -> None:
         """Have one `get` answer None."""
-        self._queue.put(None)
+        self.queue.put(None)
 
-    def get(self) -> Job | None:
-        """Wait for a job; the best there is. None: somebody wants a worker to look up."""
-        token = self._queue.get()
-        if token is None or not (self._heap_mode or token is _ANY):
-            return token  # type: ignore[return-value]
-        return self._pop(token)
+    def choose(self, token: "Job | str | None") -> Job | None:
+        """The best there is, for a token drawn from `queue`. None: somebody wants a worker to look up."""
+        return None if token is None else self._pop(token)
 
     def better(self, job: Job) -> Job:
         """The best there is, in place of one that was drawn, which goes back if it isn't that."""
-        return (self._pop(job) if self._heap_mode else None) or job
+        return (self._pop(job) if self.heap_mode else None) or job
 
     def sweep(self) -> None:
         """Throw away the tokens of cancelled jobs, where they outnumber those that count."""
-        queue = self._queue
-        if self._heap_mode or queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
+        queue = self.queue
+        if self.heap_mode or queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
             return
         for _ in range(queue.qsize()):
             try:
@@ -72,9 +69,9 @@ class Tokens:
 
     def _push(self, job: Job) -> None:
         with self._guard:
-            self._heap_mode = True
+            self.heap_mode = True
             heapq.heappush(self._heap, (-_priority(job), next(self._numbers), job))
-        self._queue.put(_ANY)
+        self.queue.put(_ANY)
 
     def _pop(self, token: Job | str) -> Job | None:
         with self._guard:
@@ -82,7 +79,7 @@ class Tokens:
                 heapq.heappush(self._heap, (-_priority(token), next(self._old_numbers), token))
             job = heapq.heappop(self._heap)[2] if self._heap else None
             if not self._heap:
-                self._heap_mode = False
+                self.heap_mode = False
         return job
 
 

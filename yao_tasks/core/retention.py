@@ -42,11 +42,11 @@ class Retention:
         return None if job is None or self.is_over(job, now) else job
 
     def surplus(self) -> Job | None:
-        """The success that has to go so that another can be remembered; the caller forgets it with its own end.
+        """The success that has to go so that another can be remembered: asked for when there are `most` of them.
 
-        For the path of each job: it saves a section of its own.
+        Its caller forgets it with its own end, and appends that to `successes`: it saves a section of its own.
         """
-        return self._oldest() if len(self.successes) >= self.most else None
+        return self._oldest()
 
     def keep(self, job: Job, now: float) -> None:
         """Remember a job that has just ended; forget what is too old or too much. `now`: monotonic seconds."""

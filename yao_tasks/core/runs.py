@@ -18,6 +18,9 @@ class Runner:
         self.ends = ends
         self.handler = handler
         self.places = places
+        self.waiting = places.waiting
+        self.monotonic = ends.clock.monotonic
+        self.task = ends.life.task
         self.life = ends.life
         self.clock = ends.clock
         self.announcer = ends.announcer
@@ -26,13 +29,13 @@ class Runner:
 
     def run(self, job: Job, worker: str) -> bool:
         """Run a job. False if it can't be started: it was cancelled, or the pool is paused."""
-        now = self.clock.monotonic()
+        now = self.monotonic()
         attempt = self.life.start(job, worker, now)
         if not attempt:
             return False
         if not self.watch.watched:
             self.watch.attend()
-        if self.places.hopeful:
+        if self.waiting:
             self.places.free()
         if job.terms is not None and job.terms.timeout is not None:
             self.clock.at(now + job.terms.timeout, partial(self._overdue, job.id, job.added, attempt))
@@ -44,7 +47,7 @@ class Runner:
         else:
             self.ends.returned(job, attempt, result)
         finally:
-            self.tidy(self.life.task)
+            self.tidy(self.task)
         return True
 
     def _overdue(self, job_id: int, added: float, attempt: int) -> None:

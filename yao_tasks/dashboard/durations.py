@@ -1,5 +1,6 @@
-"""Seconds as people read them."""
+"""Seconds as people read them, in the language of the request."""
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 UNITS = (
@@ -11,7 +12,7 @@ UNITS = (
 
 
 def duration(seconds: float) -> str:
-    """A span of time in its two largest units, in the language of the request: `4 s`, `2 min 5 s`, `3 d`."""
+    """A span of time in its two largest units: `4 s`, `2 min 5 s`, `3 d`."""
     if 0 < seconds < 1:
         return gettext("under 1 s")
     rest, parts = max(0, int(seconds)), []
@@ -27,3 +28,22 @@ def duration(seconds: float) -> str:
 def limit(seconds: float) -> str:
     """A configured time, exact where it is short: `0.5 s`, `30 s`, `10 min`."""
     return duration(seconds) if seconds >= 60 else gettext("%(seconds)s s") % {"seconds": f"{seconds:g}"}
+
+
+def measured(seconds: float) -> str:
+    """A measured time, to two digits or so: `< 1 ms`, `12 ms`, `3.4 s`, `2 min 5 s`."""
+    if seconds < 0.001:
+        return gettext("< 1 ms")
+    if seconds < 1:
+        return gettext("%d ms") % (seconds * 1000)
+    if seconds < 60:
+        return gettext("%(seconds)s s") % {"seconds": number_format(seconds, 1)}
+    return duration(seconds)
+
+
+def age(seconds: float) -> str:
+    """How long ago something was, in its largest unit: a page that says it changes once a minute at most."""
+    for length, text in UNITS[:-1]:
+        if seconds >= length:
+            return gettext("%(time)s ago") % {"time": gettext(text) % (seconds // length)}
+    return gettext("under 1 min ago")

@@ -12,12 +12,12 @@ from django.utils.translation import gettext
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.jobs import RUNNING_NAME, JobInfo
 from yao_tasks.dashboard.durations import duration, limit
-from yao_tasks.dashboard.pools import Reading
+from yao_tasks.dashboard.readings import Reading
 
 PER_PAGE = 100
-# Most pictures drawn of one pool to find its running jobs. They are its oldest, as a rule; only jobs that
-# wait for a retry, or for a commit, stand before them.
-LOOK = 200
+# So many running jobs of a pool, two pages of them, are put before those that wait; further ones stand in
+# their places among these. A pool may have 1,000 workers.
+FIRST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class _Place(NamedTuple):
     info: JobInfo | None
 
 
-def job_page(readings: Iterable[Reading], wanted: str, *, may_cancel: bool) -> JobPage:
+def job_page(readings: Iterable[Reading], wanted: str, *, may_operate: bool) -> JobPage:
     """The page whose number the query string gives, or the nearest there is; running jobs come first."""
     looks = [(reading, _running(reading), list(reading.jobs)) for reading in readings]
     total = sum(len(ids) for _, _, ids in looks)
@@ -99,7 +99,7 @@ def job_page(readings: Iterable[Reading], wanted: str, *, may_cancel: bool) -> J
     places = itertools.islice(_in_order(looks), first, first + PER_PAGE)
     now = timezone.now()
     return JobPage(
-        rows=[job_row(reading, info, now, may_cancel=may_cancel) for reading, info in _drawn(places)],
+        rows=[job_row(reading, info, now, may_operate=may_operate) for reading, info in _drawn(places)],
         number=number,
         pages=pages,
         total=total,
@@ -116,15 +116,11 @@ def page_number(wanted: str, pages: int) -> int:
 
 
 def _running(reading: Reading) -> dict[int, JobInfo]:
-    """Pictures of the pool's running jobs, as far as `LOOK` pictures find them."""
-    found: dict[int, JobInfo] = {}
-    for job_id in itertools.islice(reading.jobs, LOOK):
-        if len(found) >= reading.metrics["running"]:
-            break
-        info = reading.jobs.get(job_id)
-        if info is not None and info.status == RUNNING_NAME:
-            found[job_id] = info
-    return found
+    """Pictures of the pool's running jobs, the oldest first."""
+    if not reading.metrics["running"] or "search" not in reading.supports:
+        return {}
+    found = reading.pool.search(status=RUNNING_NAME, order="added_at", limit=FIRST)
+    return {info.id: info for info in found}
 
 
 def _in_order(looks: Iterable[tuple[Reading, Mapping[int, JobInfo], list[int]]]) -> Iterator[_Place]:
@@ -143,7 +139,7 @@ def _drawn(places: Iterable[_Place]) -> Iterator[tuple[Reading, JobInfo]]:
             yield reading, info
 
 
-def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_cancel: bool) -> JobRow:
+def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool) -> JobRow:
     """The job's line, as of `now`."""
     config = reading.config
     phase, status, moment = _phase(info)
@@ -162,7 +158,7 @@ def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_cancel: bool)
         elapsed=duration(abs((now - moment).total_seconds())),
         limit=limit(config.timeout) if phase == "running" else "",
         worker=info.worker or "",
-        can_cancel=may_cancel and "cancel" in reading.supports,
+        can_cancel=may_operate and "cancel" in reading.supports,
     )
 
 

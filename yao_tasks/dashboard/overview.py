@@ -13,10 +13,12 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from yao_tasks import boot, conf
+from yao_tasks.dashboard.failures import recent_failures
 from yao_tasks.dashboard.jobs import job_page
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOBS
-from yao_tasks.dashboard.pools import Reading, pool_row, read_all
+from yao_tasks.dashboard.pools import pool_row
 from yao_tasks.dashboard.process import where
+from yao_tasks.dashboard.readings import Reading, read_all
 
 
 @require_safe
@@ -38,15 +40,14 @@ def fragment(request: HttpRequest, *, site: AdminSite) -> HttpResponseBase:
 
 
 def shown(request: HttpRequest) -> dict[str, Any]:
-    """What the regions show: the process, what is wrong with the definitions, the pools, a page of jobs."""
+    """What the regions show: the process, what is wrong with the definitions, the pools, a page of jobs, failures."""
     readings = read_all()
+    usable = [reading for reading in readings if isinstance(reading, Reading)]
+    may_operate = request.user.has_perm(OPERATE_JOBS)
     return {
         "where": where(),
         "faults": [*conf.faults(), *boot.loaded().faults],
-        "pools": [pool_row(reading) for reading in readings],
-        "jobs": job_page(
-            [reading for reading in readings if isinstance(reading, Reading)],
-            request.GET.get("page", ""),
-            may_cancel=request.user.has_perm(OPERATE_JOBS),
-        ),
+        "pools": [pool_row(reading, may_operate=may_operate) for reading in readings],
+        "jobs": job_page(usable, request.GET.get("page", ""), may_operate=may_operate),
+        "failures": recent_failures(usable, may_operate=may_operate),
     }

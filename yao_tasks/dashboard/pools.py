@@ -1,39 +1,22 @@
 """The pools as a table shows them: numbers and bars, or the sentence that says why a task can't be used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from yao_tasks.core.definitions import Definition
-from yao_tasks.core.errors import TaskNotFound
-from yao_tasks.core.jobs import JobInfo
-from yao_tasks.dashboard.durations import duration
-from yao_tasks.pools import Pool, tasks
+from yao_tasks.dashboard.durations import duration, measured
+from yao_tasks.dashboard.readings import Reading, Unusable
+from yao_tasks.dashboard.said import Said, said
 
 # From here on a queue is called nearly full.
 NEARLY_FULL = 0.8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A pool that was asked once, so that all that a page says of it is of one moment."""
-
-    pool: Pool
-    config: Definition
-    metrics: Mapping[str, Any]
-    jobs: Mapping[int, JobInfo]
-    supports: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unusable:
-    """A task without a pool. `fault` says why, in sentences."""
-
-    task: str
-    fault: str
+# Jobs a minute are the average of so many full minutes.
+RATE_MINUTES = 5
+# What `resize` takes.
+MOST_WORKERS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,68 +30,109 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Where a thread that is stuck is just now: whose it is, and Python's own text."""
+
+    head: Said
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What the reader may do with a pool; 0 for a number of workers that can't be."""
+
+    pause: bool = False
+    resume: bool = False
+    purge: bool = False
+    fewer: int = 0
+    more: int = 0
+    resize: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolRow:
     """One line of the table of pools. A task that can't be used has its id and its `fault` only."""
 
     task: str
     name: str = ""
     fault: str = ""
+    paused: bool = False
+    controls: Controls = Controls()
     workers: Bar | None = None
+    worker_max: int = 0
+    """The definition's, where it lets the pool grow; else 0."""
+    resized: Said | None = None
+    """Why the pool grew or shrank last."""
+    stuck: int = 0
+    stacks: tuple[Stack, ...] = ()
+    """Of the stuck threads, for those who may steer."""
     queue: Bar | None = None
     oldest_waiting: str = ""
     delayed: int = 0
+    rate: str = ""
+    """Jobs a minute."""
+    wait: str = ""
+    """95 % of the last hour's jobs waited no longer; empty where none has ended."""
+    run: str = ""
+    """95 % of the last hour's jobs ran no longer."""
     succeeded: int = 0
     failed: int = 0
     failures: str = ""
     """The failures by kind, where there are any."""
     retried: int = 0
     refused: int = 0
-    stuck: int = 0
     failed_events: int = 0
-    slow_events: tuple[str, ...] = ()
+    slow_events: tuple[Said, ...] = ()
 
 
-def read_all() -> list[Reading | Unusable]:
-    """Ask each task's pool, in the order of their ids. A task at fault is an answer, too."""
-    return [reading for task in tasks if (reading := _read(task)) is not None]
-
-
-def _read(task: str) -> Reading | Unusable | None:
-    try:
-        pool = tasks[task]
-        return Reading(
-            pool=pool, config=pool.config, metrics=pool.metrics(), jobs=pool.jobs, supports=pool.supports
-        )
-    except ImproperlyConfigured as error:
-        return Unusable(task=task, fault=str(error))
-    except TaskNotFound:
-        # Its file went away since the list was made: the definitions were read anew.
-        return None
-
-
-def pool_row(reading: Reading | Unusable) -> PoolRow:
+def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
     """The pool's line."""
     if isinstance(reading, Unusable):
         return PoolRow(task=reading.task, fault=reading.fault)
     now, config = reading.metrics, reading.config
-    # What is delayed has been let in once, and takes no place again.
-    queued = max(0, now["waiting"] - now["delayed"])
     return PoolRow(
         task=config.id,
         name=config.name,
-        workers=Bar(value=now["running"], most=config.worker_nums),
-        queue=queue_bar(queued, config.size),
-        oldest_waiting=duration(now["oldest_waiting"]) if queued else "",
+        paused=now["paused"],
+        controls=controls(reading) if may_operate else Controls(),
+        workers=Bar(value=now["running"], most=now["worker_nums"]),
+        worker_max=config.worker_max or 0,
+        resized=said(now["resized"]) if now["resized"] else None,
+        stuck=now["stuck"],
+        stacks=tuple(map(_stack, now["stacks"])) if may_operate else (),
+        queue=queue_bar(now["queued"], config.size),
+        oldest_waiting=duration(now["oldest_waiting"]) if waiting_now(now) else "",
         delayed=now["delayed"],
+        rate=_rate(now["minutes"]),
+        wait=_p95(now["wait_time"]),
+        run=_p95(now["run_time"]),
         succeeded=now["succeeded"],
         failed=sum(now["failed"].values()),
         failures=", ".join(_failures(now["failed"])),
         retried=now["retried"],
         refused=now["refused"],
-        stuck=now["stuck"],
-        failed_events=now.get("failed_events", 0),
-        slow_events=tuple(now.get("slow_events", ())),
+        failed_events=now["failed_events"],
+        slow_events=tuple(map(said, now["slow_events"])),
     )
+
+
+def controls(reading: Reading) -> Controls:
+    """What can be done with the pool as it is now."""
+    can, now = reading.supports, reading.metrics
+    wanted, resize = now["worker_nums"], "resize" in reading.supports
+    return Controls(
+        pause="pause" in can and not now["paused"],
+        resume="pause" in can and now["paused"],
+        purge="purge" in can and now["waiting"] > 0,
+        resize=resize,
+        fewer=wanted - 1 if resize else 0,
+        more=wanted + 1 if resize and wanted < MOST_WORKERS else 0,
+    )
+
+
+def waiting_now(metrics: Mapping[str, Any]) -> int:
+    """How many jobs wait for a worker, those left out that are not due yet."""
+    return max(0, int(metrics["waiting"]) - int(metrics["delayed"]))
 
 
 def queue_bar(waiting: int, size: int) -> Bar:
@@ -118,6 +142,31 @@ def queue_bar(waiting: int, size: int) -> Bar:
     if waiting >= size * NEARLY_FULL:
         return Bar(value=waiting, most=size, level="amber", word=gettext("nearly full"))
     return Bar(value=waiting, most=size)
+
+
+def jobs_a_minute(minutes: Sequence[Mapping[str, int]]) -> float:
+    """How many jobs end in a minute, of late; `minutes` as in `metrics()`, the last of them under way.
+
+    A process that has just begun is measured from the first minute in which something ended.
+    """
+    *full, current = (minute["succeeded"] + minute["failed"] for minute in minutes[-RATE_MINUTES - 1 :])
+    while full and not full[0]:
+        full.pop(0)
+    return sum(full) / len(full) if full else current
+
+
+def _rate(minutes: Sequence[Mapping[str, int]]) -> str:
+    rate = jobs_a_minute(minutes)
+    return number_format(rate, 0 if rate >= 10 or rate == int(rate) else 1)
+
+
+def _p95(spread: Mapping[str, float]) -> str:
+    return measured(spread["p95"]) if spread["max"] else ""
+
+
+def _stack(text: str) -> Stack:
+    head, _, rest = text.partition("\n")
+    return Stack(head=said(head), text=rest)
 
 
 def _failures(by_kind: Mapping[str, int]) -> Iterator[str]:

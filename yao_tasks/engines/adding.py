@@ -2,40 +2,26 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial as bind
+from time import time as wall
 from typing import Any
 
-from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
+from yao_tasks.core.errors import DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
 from yao_tasks.core.jobs import ADDING, DELAYED, FAILED, HELD, READY, Job, Terms
 from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import DEFAULTS, Arguments, Options
 from yao_tasks.engines.batches import JobIds
-from yao_tasks.engines.parts import Parts, is_job_id
+from yao_tasks.engines.parts import Parts
 
 
 class Adding(Parts):
     """The adding half of an embedded pool."""
 
     opened = False
-
-    def next_id(self) -> int:
-        """A new id, as `Engine.next_id` says."""
-        if self.make_id is None:
-            return self.home.ids.next()
-        job_id = self.make_id()
-        # It may be that of a job whose time is over.
-        self.retention.trim(self.monotonic())
-        if not is_job_id(job_id):
-            raise BadJobId(
-                f'event.next of "{self.definition.id}" returned {job_id!r}. '
-                f"It must return a whole number from 1 to 2**53 - 1 that no job of this task has."
-            )
-        return job_id  # type: ignore[no-any-return]
 
     def add(
         self,
@@ -45,20 +31,24 @@ class Adding(Parts):
         job_id: int | None = None,
     ) -> int:
         """Add a job, as `Engine.add` says."""
-        self._prepare()
+        # The path of each job: what is rare is asked for in one read each, and calls are few.
+        if not self.opened or not self.dropped.empty():
+            self._prepare()
         block = transactions.open_block(options.database) if options.on_commit else None
-        job = self._new(job_id or self.next_id(), args, kwargs, options)
-        if block is not None:
+        job = Job(job_id or self.make_or_take_id(), args, kwargs, self.monotonic(), wall())
+        if self.has_terms or options is not DEFAULTS:
+            self._set_terms(job, options)
+        if block is None and self.adds_plainly and job.due is None:
+            self._admit(job, READY)
+            self._offer_new(job)
+        elif block is not None:
             job.holder = threading.get_ident()
             self._admit_at_once(job)
             transactions.hold(bind(self._committed, [job]), [job], block, self.dropped)
-        elif self.announcer.events.add is not None or job.due is not None:
+        else:
             job.holder = threading.get_ident()
             self._admit(job, ADDING)
             self._release(job)
-        else:
-            self._admit(job, READY)
-            self._offer_new(job)
         if options.expires is not None:
             self._expire_after(job, options.expires)
         return job.id
@@ -132,9 +122,8 @@ class Adding(Parts):
         self.opened = True
 
     def _new(self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Job:
-        now = self.monotonic()
-        job = Job(job_id, args, kwargs, now, time.time())
-        if options is not DEFAULTS or self.has_terms:
+        job = Job(job_id, args, kwargs, self.monotonic(), wall())
+        if self.has_terms or options is not DEFAULTS:
             self._set_terms(job, options)
         return job
 
@@ -149,6 +138,9 @@ class Adding(Parts):
 
     def _admit(self, job: Job, status: int) -> None:
         try:
+            if self.places.waiting:
+                # Who came before goes first.
+                self.life.refuse_full()
             self.life.admit(job, status)
         except TasksError as refusal:
             self._wait_or_raise(refusal, bind(self.life.admit, job, status))
@@ -208,7 +200,7 @@ class Adding(Parts):
 
     def _offer_new(self, job: Job) -> None:
         try:
-            self.ends.workforce.offer(job)
+            self.offer(job)
         except RuntimeError as error:
             self.ends.cut(job, lost(f"No worker thread could be started: {error}."))
             raise PoolClosed(

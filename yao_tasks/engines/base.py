@@ -99,6 +99,9 @@ class Engine(Protocol):
     definition: Definition
     supports: frozenset[str]
 
+    may_block: bool
+    """Whether `add` may keep its caller waiting: for a place, or for an event."""
+
     def next_id(self) -> int:
         """A new id: `event.next`'s, or the next of this process. What `event.next` raises comes out; BadJobId."""
 

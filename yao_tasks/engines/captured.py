@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from yao_tasks.core.current import CurrentJob
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.jobs import READY, RUNNING, Job, JobInfo
 from yao_tasks.engines.base import Callables, Home, Options
@@ -47,7 +48,7 @@ class CapturedEngine(InlineEngine):
         for job, options in jobs:
             self.collect(self, job, options)
 
-    def _refuse_endless(self, job: Job) -> None:
+    def _refuse_endless(self, job: Job, inside: CurrentJob | None) -> None:
         if job.status < RUNNING:
             raise RuntimeError(
                 f'Job {job.id} of "{self.definition.id}" was captured and has not run: it would be waited for without '

@@ -56,6 +56,7 @@ class InlineEngine(EmbeddedEngine):
         self.ends.exceptions = self.exceptions
         # Nobody to offer a job to: who adds it goes on with it.
         self.ends.workforce = Nobody()
+        self.announcer.offer = self.offer = self.ends.workforce.offer
         self.announcer.offer = self.ends.workforce.offer
 
     def add(
@@ -130,4 +131,4 @@ class InlineEngine(EmbeddedEngine):
 
 def _at_once(options: Options) -> Options:
     """The same without what would have the job wait."""
-    return replace(options, on_commit=False, run_after=None, expires=None)
+    return replace(options, on_commit=False, run_after=None)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from yao_tasks.core.current import current_job
+from yao_tasks.core.current import CurrentJob, current_job
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.jobs import ADDING, DROPPED, HELD, RUNNING, Job, JobInfo, draw
 from yao_tasks.core.waiting import LoopWaiter, QueueWaiter, join, part, wait
@@ -22,8 +22,6 @@ HELD_LOOK = 0.05
 class Looking(Parts):
     """The looking half of an embedded pool."""
 
-    waiting_workers = 0
-
     def get(self, job_id: int) -> JobInfo:
         """The job as it is now, as `Engine.get` says."""
         return self.draw(self.find(job_id))
@@ -38,14 +36,11 @@ class Looking(Parts):
         """Wait for the job's end, as `Engine.wait` says."""
         job = self.find(job_id)
         until = None if timeout is None else self.monotonic() + timeout
-        with self._as_waiting_worker(job):
+        with self._as_waiting_worker() as inside:
             while True:
-                self._refuse_endless(job)
+                self._refuse_endless(job, inside)
                 left = None if until is None else until - self.monotonic()
-                held = job.status == HELD
-                ended = wait(
-                    job, self.life.lock, min(HELD_LOOK if left is None else left, HELD_LOOK) if held else left
-                )
+                ended = wait(job, self.life.lock, self._step(left, job, inside))
                 self.forget_dropped()
                 if ended:
                     return self.draw(job)
@@ -57,42 +52,60 @@ class Looking(Parts):
         import asyncio
 
         job = self.find(job_id)
-        self._refuse_endless(job)
+        until = None if timeout is None else self.monotonic() + timeout
         waiter = LoopWaiter(asyncio.get_running_loop())
-        if join(job, self.life.lock, waiter):
-            try:
-                await asyncio.wait_for(waiter.future, timeout)
-            except TimeoutError:
-                raise self._timeout(job_id, timeout) from None
-            finally:
-                part(job, self.life.lock, waiter)
-        self.forget_dropped()
+        alive = join(job, self.life.lock, waiter)
+        try:
+            while alive and not waiter.future.done():
+                self._refuse_endless(job, None)
+                left = None if until is None else until - self.monotonic()
+                await asyncio.wait([waiter.future], timeout=self._step(left, job, None))
+                self.forget_dropped()
+                if not waiter.future.done() and until is not None and self.monotonic() >= until:
+                    raise self._timeout(job_id, timeout)
+        finally:
+            part(job, self.life.lock, waiter)
         return self.draw(job)
 
     def as_completed(self, ids: Sequence[int], timeout: float | None) -> Iterator[JobInfo]:
         """The jobs as they end, as `Engine.as_completed` says."""
         # Asked now, not when the first is wanted: by then some may be forgotten.
-        return self._completed([self.find(job_id) for job_id in dict.fromkeys(ids) if job_id], timeout)
+        jobs = [self.find(job_id) for job_id in dict.fromkeys(ids) if job_id]
+        for job in jobs:
+            self._refuse_endless(job, None)
+        return self._completed(jobs, timeout)
 
     def _completed(self, jobs: Sequence[Job], timeout: float | None) -> Iterator[JobInfo]:
         until = None if timeout is None else self.monotonic() + timeout
         done: SimpleQueue[Job] = SimpleQueue()
-        waiters = [QueueWaiter(job, done) for job in jobs]
+        waiters = {QueueWaiter(job, done) for job in jobs}
         try:
             for waiter in waiters:
                 if not join(waiter.job, self.life.lock, waiter):
                     waiter.set()
-            for count in range(len(jobs)):
-                try:
-                    job = done.get(timeout=None if until is None else max(0.0, until - self.monotonic()))
-                except Empty:
+            left = list(jobs)
+            while left:
+                job = self._next_done(done, left, until)
+                if job is None:
                     raise TimeoutError(
-                        f"{len(jobs) - count} of {len(jobs)} jobs have not ended within {timeout:g} s."
-                    ) from None
+                        f"{len(left)} of {len(jobs)} jobs have not ended within {timeout:g} s."
+                    )
+                left.remove(job)
                 yield self.draw(job)
         finally:
             for waiter in waiters:
                 part(waiter.job, self.life.lock, waiter)
+
+    def _next_done(self, done: SimpleQueue[Job], left: Sequence[Job], until: float | None) -> Job | None:
+        while True:
+            time_left = None if until is None else max(0.0, until - self.monotonic())
+            held = next((job for job in left if job.status == HELD), left[0])
+            try:
+                return done.get(timeout=self._step(time_left, held, None))
+            except Empty:
+                self.forget_dropped()
+                if time_left is not None and time_left <= HELD_LOOK and self.monotonic() >= (until or 0.0):
+                    return None
 
     def jobs(self) -> Mapping[int, JobInfo]:
         """The live jobs."""
@@ -113,30 +126,42 @@ class Looking(Parts):
         return numbers(self, now)
 
     @contextmanager
-    def _as_waiting_worker(self, job: Job) -> Iterator[None]:
-        """Count a worker of this pool that waits for a job of this pool; refuse the last who could run it."""
+    def _as_waiting_worker(self) -> Iterator[CurrentJob | None]:
+        """Count a worker of this pool that waits for a job of this pool."""
         inside = current_job()
-        if inside is None or inside.task != self.definition.id:
-            yield
+        if inside is None or inside.task != self.definition.id or not inside.attempt:
+            yield None
             return
-        life = self.life
-        self.waiting_workers += 1
+        self.waiting_workers[inside] = None
         try:
-            if job.status < RUNNING and self.waiting_workers >= life.wanted:
-                raise RuntimeError(
-                    f'Job {job.id} can\'t end: it waits for a worker, and all {life.wanted} workers of "{life.task}" '
-                    "wait for jobs of their own pool. Give it more workers, or another task for such jobs."
-                )
-            yield
+            yield inside
         finally:
-            self.waiting_workers -= 1
+            del self.waiting_workers[inside]
 
-    def _refuse_endless(self, job: Job) -> None:
+    def _refuse_endless(self, job: Job, inside: CurrentJob | None) -> None:
+        """RuntimeError where the job can't end while the caller waits for it."""
         if job.status in (HELD, ADDING) and is_mine(job):
             raise RuntimeError(
                 f"Job {job.id} waits for this thread itself, to commit its transaction or to return from "
                 "event.add: wait for it after that."
             )
+        if inside is None or job.status >= RUNNING:
+            return
+        # Those whose runs were cut off have been, or will be, replaced.
+        waiting = sum(not one.cancelled for one in list(self.waiting_workers))
+        if waiting >= self.life.wanted:
+            raise RuntimeError(
+                f"Job {job.id} can't end: it waits for a worker, and all {self.life.wanted} workers of "
+                f'"{self.definition.id}" wait for jobs of their own pool. '
+                "Give it more workers, or another task for such jobs."
+            )
+
+    @staticmethod
+    def _step(left: float | None, job: Job, inside: CurrentJob | None) -> float | None:
+        """How long to wait at once: in small steps for what nobody tells of, as a rollback."""
+        if job.status != HELD and inside is None:
+            return left
+        return HELD_LOOK if left is None else max(0.0, min(left, HELD_LOOK))
 
     def _timeout(self, job_id: int, timeout: float | None) -> TimeoutError:
         return TimeoutError(f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.')

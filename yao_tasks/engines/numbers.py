@@ -56,4 +56,4 @@ def _slow_events(parts: Parts, now: float) -> list[str]:
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:
     waiting = (job.ready for job in list(life.jobs.values()) if job.status < RUNNING and job.due is None)
-    return max(0.0, now - next(waiting, now))
+    return max(0.0, now - min(waiting, default=now))

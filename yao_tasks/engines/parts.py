@@ -5,6 +5,7 @@ from queue import Empty
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
+from yao_tasks.core.current import CurrentJob
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
@@ -35,6 +36,9 @@ class Parts:
         self.monotonic = home.clock.monotonic
         self.make_id = callables.next_id
         self.has_terms = definition.unique or bool(home.carriers)
+        self.adds_plainly = callables.events.add is None
+        self.may_block = not self.adds_plainly or self.make_id is not None or definition.overflow == "wait"
+        self.make_or_take_id = home.ids.next if self.make_id is None else self.next_id
         retention = home.retention if definition.retention is None else definition.retention
         life = Lifecycle(
             definition.id, worker_nums=definition.worker_nums, size=definition.size, keeps_ended=retention > 0
@@ -60,9 +64,25 @@ class Parts:
         self.ends.workforce = self.workers
         if definition.worker_max is not None:
             self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)
-        self.announcer.offer = self.workers.offer
+        self.announcer.offer = self.offer = self.workers.offer
         self.dropped = transactions.Dropped()
         self.batches = Batches()
+        # The workers of this pool that wait for jobs of this pool.
+        self.waiting_workers: dict[CurrentJob, None] = {}
+
+    def next_id(self) -> int:
+        """A new id, as `Engine.next_id` says."""
+        if self.make_id is None:
+            return self.home.ids.next()
+        job_id = self.make_id()
+        # It may be that of a job whose time is over.
+        self.retention.trim(self.monotonic())
+        if not is_job_id(job_id):
+            raise BadJobId(
+                f'event.next of "{self.definition.id}" returned {job_id!r}. '
+                f"It must return a whole number from 1 to 2**53 - 1 that no job of this task has."
+            )
+        return job_id  # type: ignore[no-any-return]
 
     def find(self, job_id: int) -> Job:
         """A job that lives or is remembered. Raises JobNotFound, JobElsewhere; BadJobId for what is no id."""

@@ -110,5 +110,5 @@ class Steering(Parts):
 
     def _after_cuts(self) -> None:
         self.workers.tokens.sweep()
-        if self.places.hopeful:
+        if self.places.waiting:
             self.places.free()

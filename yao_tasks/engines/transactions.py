@@ -22,17 +22,23 @@ Dropped = SimpleQueue[tuple[Job, bool]]
 def open_block(database: str | None) -> BaseDatabaseWrapper | None:
     """The calling thread's connection to the database, if it is in an `atomic` block; else None."""
     alias = database or DEFAULT_DB_ALIAS
-    if _storage is None or _in_a_loop():
+    loop = _running_loop or _look_for_asyncio()
+    if _storage is None or (loop is not None and loop() is not None):
         connection = transaction.get_connection(alias)
     else:
         connection = getattr(_storage, alias, None)
     return connection if connection is not None and connection.in_atomic_block else None
 
 
-def _in_a_loop() -> bool:
+_running_loop: Callable[[], object] | None = None
+
+
+def _look_for_asyncio() -> Callable[[], object] | None:
     # Where nobody has imported asyncio there is no loop; importing it costs a process 20 ms.
+    global _running_loop
     asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+    _running_loop = getattr(asyncio, "_get_running_loop", None)
+    return _running_loop
 
 
 def _plain_storage() -> threading.local | None:

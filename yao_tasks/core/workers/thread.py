@@ -34,8 +34,11 @@ class ThreadWorkers:
 
     def offer(self, job: Job) -> None:
         """Let a worker take the job. RuntimeError if there is none, and the process starts no more threads."""
-        self.tokens.put(job)
-        life = self.life
+        tokens, life = self.tokens, self.life
+        if job.terms is None and not tokens.heap_mode:
+            tokens.queue.put(job)
+        else:
+            tokens.put(job)
         if life.threads - life.replaced < life.wanted and self.crew.hire():
             self._start()
         if self.growth is not None:
@@ -121,9 +124,12 @@ class ThreadWorkers:
 
     def _work(self, name: str) -> None:
         tokens, run, life, counts = self.tokens, self.runner.run, self.life, True
+        draw = tokens.queue.get
         try:
             while counts:
-                job = tokens.get()
+                token = draw()
+                # In one line, since it is on the path of each job: only a pool with priorities has to choose.
+                job = tokens.choose(token) if tokens.heap_mode or not isinstance(token, Job) else token
                 if job is None:
                     if life.closing:
                         break
@@ -135,7 +141,7 @@ class ThreadWorkers:
                     # A better one may have come while it was paused.
                     job = tokens.better(job)
                 # An idle worker keeps no job, argument or result alive.
-                del job
+                del job, token
                 if life.surplus:
                     counts = not self.crew.quit()
         finally:

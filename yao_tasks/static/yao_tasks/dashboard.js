@@ -98,6 +98,7 @@
             if (!next) {
                 throw new Error("The server answered something else.");
             }
+            keepOpen(region, next);
             if (region.isEqualNode(next)) {
                 continue;
             }
@@ -108,6 +109,14 @@
             }
         }
         return all;
+    }
+
+    /* What the reader has opened stays open. */
+    function keepOpen(region, next) {
+        const open = [...region.querySelectorAll("details[open]")].map((details) => details.dataset.kept);
+        for (const details of next.querySelectorAll("details")) {
+            details.open = open.includes(details.dataset.kept);
+        }
     }
 
     function isInUse(region) {

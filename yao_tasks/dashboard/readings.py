@@ -1,0 +1,72 @@
+"""The pools, each asked once for a page."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from yao_tasks import boot
+from yao_tasks.core.definitions import Definition
+from yao_tasks.core.errors import TaskNotFound
+from yao_tasks.core.jobs import JobInfo
+from yao_tasks.pools import Pool, tasks
+
+# A page that refreshes itself would import a module that fails again and again, with whatever it does
+# until it fails: for so long (s) its fault is shown without trying.
+FAULT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A pool that was asked once, so that all that a page says of it is of one moment."""
+
+    pool: Pool
+    config: Definition
+    metrics: Mapping[str, Any]
+    jobs: Mapping[int, JobInfo]
+    supports: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """A task without a pool. `fault` says why, in sentences."""
+
+    task: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fault:
+    unusable: Unusable
+    until: float
+    # What was read of the files then: once they are read anew, the fault may be gone.
+    loaded: object
+
+
+_faults: dict[str, _Fault] = {}
+
+
+def read_all() -> list[Reading | Unusable]:
+    """Ask each task's pool, in the order of their ids. A task at fault is an answer, too."""
+    return [reading for task in tasks if (reading := _read(task)) is not None]
+
+
+def _read(task: str) -> Reading | Unusable | None:
+    now, loaded = time.monotonic(), boot.loaded()
+    known = _faults.get(task)
+    if known is not None and known.loaded is loaded and now < known.until:
+        return known.unusable
+    try:
+        pool = tasks[task]
+        return Reading(
+            pool=pool, config=pool.config, metrics=pool.metrics(), jobs=pool.jobs, supports=pool.supports
+        )
+    except ImproperlyConfigured as error:
+        unusable = Unusable(task=task, fault=str(error))
+        _faults[task] = _Fault(unusable=unusable, until=now + FAULT_SECONDS, loaded=loaded)
+        return unusable
+    except TaskNotFound:
+        # Its file went away since the list was made: the definitions were read anew.
+        return None

@@ -1,0 +1,66 @@
+"""What all views that steer have in common: who may, which pool, the way back with a sentence, the admin's log."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.decorators import permission_required
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
+from yao_tasks.dashboard.names import OPERATE_JOBS, OVERVIEW, VIEW_JOBS
+from yao_tasks.models import Dashboard
+from yao_tasks.pools import Pool, tasks
+
+SUCCESS, INFO, WARNING = messages.SUCCESS, messages.INFO, messages.WARNING
+
+Answer = tuple[int, str]
+"""A level of `messages`, and a sentence in the reader's language."""
+
+operators_only = permission_required([VIEW_JOBS, OPERATE_JOBS], raise_exception=True)
+"""Refuses all others with 403, before anything is looked up."""
+
+
+def pool_that_can(verb: str, task: str) -> Pool:
+    """The task's pool. Http404 where there is none, it can't be used, or its engine doesn't do that."""
+    try:
+        pool = tasks[task]
+        supported = verb in pool.supports
+    except (TaskNotFound, ImproperlyConfigured) as error:
+        raise Http404(str(error)) from error
+    if not supported:
+        raise Http404(f'The engine of "{task}" has no {verb}.')
+    return pool
+
+
+def back(request: HttpRequest, site: AdminSite, answer: Answer) -> HttpResponse:
+    """Go back to the page of the overview that the form came from, with a sentence that says what came of it."""
+    messages.add_message(request, *answer)
+    query = urlencode({"page": request.POST.get("page", "1")})
+    return HttpResponseRedirect(f"{reverse(f'admin:{OVERVIEW}', current_app=site.name)}?{query}")
+
+
+def record(request: HttpRequest, sentence: str, pool: Pool, job_id: int | None = None) -> None:
+    """Note in the admin's log what was done. In English: who reads it later may speak another language."""
+    LogEntry.objects.create(
+        user_id=str(request.user.pk),
+        content_type=ContentType.objects.get_for_model(Dashboard),
+        object_id=pool.id if job_id is None else f"{pool.id}/{job_id}",
+        object_repr=(pool.id if job_id is None else f"{pool.id} {job_id}")[:200],
+        action_flag=CHANGE,
+        change_message=sentence,
+    )
+
+
+def missing(pool: Pool, job_id: int, error: JobNotFound) -> Answer:
+    """What to say of a job that isn't here."""
+    if isinstance(error, JobElsewhere):
+        # It names the process, and how to see all jobs.
+        return WARNING, str(error)
+    sentence = gettext("There is no job %(id)d of %(task)s here. It may have ended and been forgotten.")
+    return WARNING, sentence % {"id": job_id, "task": pool.id}
