@@ -6,25 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
-from yao_tasks.dashboard.cancel import cancel
-from yao_tasks.dashboard.names import (
-    CANCEL,
-    FRAGMENT,
-    OVERVIEW,
-    PAUSE,
-    PURGE,
-    RESIZE,
-    RESUME,
-    RETRY,
-    VIEW_JOBS,
-)
-from yao_tasks.dashboard.overview import fragment, overview
-from yao_tasks.dashboard.pause import pause, resume
-from yao_tasks.dashboard.purge import purge
-from yao_tasks.dashboard.resize import resize
-from yao_tasks.dashboard.retry import retry
+from yao_tasks.dashboard.names import VIEW_JOBS
 from yao_tasks.models import Dashboard
 
 if TYPE_CHECKING:
@@ -41,16 +25,10 @@ class DashboardAdmin(_ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Each page, for the staff of this admin site only; each asks for its permission itself."""
-        return [
-            path("", self._page(overview), name=OVERVIEW),
-            path("fragment/", self._page(fragment), name=FRAGMENT),
-            path("<str:task>/<int:job_id>/cancel/", self._page(cancel), name=CANCEL),
-            path("<str:task>/<int:job_id>/retry/", self._page(retry), name=RETRY),
-            path("<str:task>/pause/", self._page(pause), name=PAUSE),
-            path("<str:task>/resume/", self._page(resume), name=RESUME),
-            path("<str:task>/resize/", self._page(resize), name=RESIZE),
-            path("<str:task>/purge/", self._page(purge), name=PURGE),
-        ]
+        # Only now: the pages bring in the pools, which a process without pages has no need of.
+        from yao_tasks.dashboard.routes import routes
+
+        return routes(self._page)
 
     def _page(self, view: View) -> View:
         return self.admin_site.admin_view(partial(view, site=self.admin_site))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import checks
 from django.core.signals import request_started, setting_changed
 from django.db.backends.signals import connection_created
 from django.utils.autoreload import autoreload_started
@@ -18,13 +19,21 @@ class YaoTasksConfig(AppConfig):
 
     def ready(self) -> None:
         """Read the definitions; faults are told by `manage.py check` and at a task's first use."""
-        from yao_tasks import boot, checks, conf, connections  # noqa: F401 - the checks register themselves
+        from yao_tasks import connections, loading
 
-        boot.loaded()
+        loading.loaded()
+        checks.register(_check)
         connection_created.connect(connections.note, dispatch_uid="yao_tasks")
         setting_changed.connect(_setting_changed, dispatch_uid="yao_tasks")
         request_started.connect(_first_request, dispatch_uid="yao_tasks")
         autoreload_started.connect(_watch_files, dispatch_uid="yao_tasks")
+
+
+def _check(**_: Any) -> list[checks.CheckMessage]:
+    # Imported only now, as all that has to do with pools is: most commands never need it.
+    from yao_tasks.checks import run
+
+    return run()
 
 
 def _first_request(**_: Any) -> None:

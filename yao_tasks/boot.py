@@ -92,7 +92,6 @@ class House:
 
 ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
 
-_loaded: loading.Loaded | None = None
 # By pid: what a forked child finds of its parent's is not its own.
 _houses: dict[int, House] = {}
 # How engines are built in place of the settings' and definitions' own choice: what a test wants.
@@ -115,17 +114,9 @@ def house() -> House:
     return _houses.setdefault(os.getpid(), House(_build))
 
 
-def loaded() -> loading.Loaded:
-    """What the definition files say; read once. Raises nothing for their faults."""
-    global _loaded
-    if _loaded is None:
-        _loaded = loading.load()
-    return _loaded
-
-
 def definition_of(task: str) -> Definition:
     """The definition of a task. TaskNotFound; ImproperlyConfigured with all that is wrong with its file."""
-    read = loaded()
+    read = loading.loaded()
     definition = read.definitions.get(task)
     if definition is not None:
         return definition
@@ -145,8 +136,8 @@ def after_fork() -> None:
 
 def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
-    global _loaded, _resets
-    _loaded = None
+    global _resets
+    loading.forget()
     _resets += 1
     old = _houses.pop(os.getpid(), None)
     if old is not None:
@@ -179,7 +170,7 @@ def serve() -> None:
     global _serving
     if not _serving:
         _serving = True
-        for fault in loaded().faults:
+        for fault in loading.loaded().faults:
             logger.error("%s %s", fault.text, fault.hint)
 
 

@@ -10,22 +10,24 @@ from yao_tasks import asgi, callables, conf, loading, surroundings
 from yao_tasks.core.faults import Code, Fault, shown
 
 
-@checks.register
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Report what is wrong with `settings.YAO_TASKS`."""
     return [_message(fault) for fault in [*conf.faults(), *surroundings.faults()]]
 
 
-@checks.register
 def check_definitions(**_: Any) -> list[checks.CheckMessage]:
     """Report what is wrong with definition files, and with the callables that they name (imports them)."""
     return [_message(fault) for fault in definition_faults()]
 
 
-@checks.register
 def check_lifespan(**_: Any) -> list[checks.CheckMessage]:
     """Report an ASGI application that doesn't close the pools before its server ends (imports it)."""
     return [_message(fault) for fault in lifespan_faults()]
+
+
+def run() -> list[checks.CheckMessage]:
+    """All of them; registered by the app."""
+    return [*check_settings(), *check_definitions(), *check_lifespan()]
 
 
 def all_faults() -> list[Fault]:

@@ -46,6 +46,23 @@ def load() -> Loaded:
     return Loaded(definitions=MappingProxyType(good), faults=tuple(faults))
 
 
+_loaded: Loaded | None = None
+
+
+def loaded() -> Loaded:
+    """Return what the files say, read once; raises nothing for their faults."""
+    global _loaded
+    if _loaded is None:
+        _loaded = load()
+    return _loaded
+
+
+def forget() -> None:
+    """Read the files anew when they are asked for next."""
+    global _loaded
+    _loaded = None
+
+
 def watched() -> list[tuple[Path, str]]:
     """Folders with definition files, and the patterns of their names: for the development server's reloader."""
     project = [(folder, ending) for folder in conf.current().dirs for ending in files.PROJECT_ENDINGS]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.apps import apps
 
-from yao_tasks import boot
+from yao_tasks import boot, loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import JobInfo
@@ -229,13 +229,13 @@ class Tasks(Mapping[str, Pool]):
         return Pool(task)
 
     def __contains__(self, task: object) -> bool:
-        return task in boot.loaded().task_ids
+        return task in loading.loaded().task_ids
 
     def __iter__(self) -> Iterator[str]:
-        return iter(boot.loaded().task_ids)
+        return iter(loading.loaded().task_ids)
 
     def __len__(self) -> int:
-        return len(boot.loaded().task_ids)
+        return len(loading.loaded().task_ids)
 
 
 async def _unblocked(

@@ -178,6 +178,10 @@ def test_no_column_is_cut_off_beside_the_sidebar(
     page = open_page(operator, URL, viewport={"width": width, "height": 900})
 
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    for box in page.locator(".yt-scroll").all():
+        assert box.evaluate("one => one.getBoundingClientRect().right") <= width
+        # A reader can scroll it, not only a script.
+        assert box.evaluate("one => getComputedStyle(one).overflowX") == "auto"
     for name in ("Purge… mail", f"Cancel job {next(iter(pool.jobs))}", "Retry job"):
         control = page.get_by_role("link" if name.startswith("Purge") else "button", name=name).first
         control.scroll_into_view_if_needed()

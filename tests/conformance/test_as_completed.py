@@ -53,6 +53,15 @@ def test_those_that_have_ended_come_at_once(task: MakeTask) -> None:
     assert {info.response for info in pool.as_completed(ids, 0)} == {"a", "b"}
 
 
+def test_those_that_have_ended_come_first_in_the_order_in_which_they_did(task: MakeTask) -> None:
+    pool = task(lambda job_id: None, worker_nums=1)
+    ids = [pool.add() for _ in range(20)]
+    for job_id in ids:
+        pool.wait(job_id, SECONDS)
+
+    assert [info.id for info in pool.as_completed(ids[::-1], 0)] == ids
+
+
 def test_each_comes_once_and_zeros_are_passed_over(site: Site, task: MakeTask) -> None:
     gate = site.gate()
     pool = task(gate, worker_nums=1, size=1)

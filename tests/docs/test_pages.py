@@ -11,6 +11,7 @@ import pytest
 from django.core.management import get_commands
 
 import yao_tasks
+from tests.conftest import Site
 from tests.docs.markdown import PAGES, ROOT, anchors, blocks, headings, links, read, section
 from tests.test_architecture import LAYERS
 from yao_tasks import conf, errors, testing
@@ -117,8 +118,22 @@ def test_each_public_name_is_told_of() -> None:
     assert not_named("python.md", [f"pool.{name}" for name in public(Pool)]) == []
     assert not_named("python.md", [f"job.{name}" for name in public(CurrentJob)]) == []
     assert not_named("python.md", {*info, *public(JobInfo)}) == []
-    assert not_named("testing.md", ["inline_tasks"]) == []
-    assert testing.inline_tasks
+    kit = [
+        f"jobs.{name}" for name in public(testing.CapturedTasks) if name not in ("collect", "count", "index")
+    ]
+    assert not_named("testing.md", [*testing.__all__, *kit]) == []
+    assert not_named("testing.md", [field.name for field in dataclasses.fields(testing.CapturedJob)]) == []
+
+
+def test_each_number_of_a_pool_is_told_of_with_its_parts(site: Site) -> None:
+    pool = site.task("job", lambda job_id: None, worker_max=4)
+    numbers = pool.metrics()
+    parts = {part for value in numbers.values() if isinstance(value, dict) for part in value}
+
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| [^|]+ \|$", read(DOCS / "metrics.md"), re.M)
+
+    assert sorted(rows) == sorted(numbers)
+    assert not_named("metrics.md", parts | set(numbers["minutes"][0])) == []
 
 
 def test_contributing_lists_the_layers_that_imports_go_down() -> None:

@@ -1,13 +1,18 @@
 """README.md, followed to the letter in a new project: one sees what it says one will see."""
 
 import http.cookiejar
+import os
 import re
 import urllib.parse
 import urllib.request
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import until
 from tests.docs.conftest import PASSWORD, Project
 from tests.docs.markdown import ROOT, blocks, read
+from tests.testing.plugin import installed_plugin
 
 
 class Browser:
@@ -49,9 +54,24 @@ def test_the_readmes_project_has_no_faults(project: Project) -> None:
     assert project.run("python manage.py tasks check") == "1 definitions, no faults.\n"
 
 
-def test_the_tests_in_the_docs_pass_in_the_readmes_project(project: Project) -> None:
-    parts = [block.text for block in blocks(read(ROOT / "docs" / "testing.md")) if block.file]
+@pytest.fixture
+def tested(project: Project) -> Project:
+    """The project with the tests that docs/testing.md shows, a file from all its parts."""
+    parts: dict[str, list[str]] = {}
+    for block in blocks(read(ROOT / "docs" / "testing.md")):
+        if block.file:
+            parts.setdefault(block.file, []).append(block.text)
+    for name, texts in parts.items():
+        project.write(name, "\n\n".join(texts))
+    return project
 
-    project.write("accounts/tests.py", "\n\n".join(parts))
 
-    assert "Ran 3 tests" in project.run("python -W error manage.py test")
+def test_the_tests_in_the_docs_pass_in_the_readmes_project(tested: Project) -> None:
+    assert "Ran 6 tests" in tested.run("python -W error manage.py test")
+
+
+def test_the_tests_for_pytest_in_the_docs_pass_too(tested: Project, tmp_path: Path) -> None:
+    path = f"{installed_plugin(tmp_path)}{os.pathsep}{tested.environment['PYTHONPATH']}"
+    tested.environment |= {"PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "mysite.settings"}
+
+    assert "3 passed" in tested.run("python -m pytest -q -W error -p no:randomly accounts/test_sign_up.py")

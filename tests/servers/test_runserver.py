@@ -1,5 +1,6 @@
 """`manage.py runserver`, with the autoreloader's two processes and without."""
 
+import os
 import signal
 import sys
 
@@ -46,12 +47,17 @@ def test_a_change_of_a_definition_restarts_the_server_which_ends_or_names_jobs(s
     assert server.works() != server.worker
 
 
-def test_stopping_the_autoreloader_loses_jobs_without_a_line(site: Site) -> None:
+@pytest.mark.parametrize("ctrl_c", [False, True], ids=["SIGTERM", "ctrl-c"])
+def test_stopping_the_autoreloader_loses_jobs_without_a_line(site: Site, ctrl_c: bool) -> None:
     server = runserver(site)
     server.works()
     _, long = server.busy()
 
-    server.signal(signal.SIGTERM)
+    if ctrl_c:
+        # A terminal sends it to both processes.
+        os.killpg(server.process.pid, signal.SIGINT)
+    else:
+        server.signal(signal.SIGTERM)
 
     assert server.leaves() < LEAVES
     assert str(long) not in server.log()

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -64,6 +66,22 @@ def test_one_wrong_element_of_many_adds_none(site: Site) -> None:
             pool.add_many([("a",), ("b", "c")])
 
         assert pool.metrics()["added"] == 0
+
+
+@contextmanager
+def around(job: Any) -> Iterator[None]:
+    yield
+
+
+def test_what_stands_around_a_run_hides_no_signature(site: Site, settings: Any) -> None:
+    pool = site.task("job", send_welcome)
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "AROUND": [f"{__name__}.around"]}
+
+    with inline_tasks():
+        with pytest.raises(TypeError, match="missing a required argument: 'address'"):
+            pool.add()
+
+        assert pool.get(pool.add("a")).response == "a"
 
 
 def test_a_handler_without_a_signature_is_called_all_the_same(site: Site) -> None:

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.docs.markdown import ROOT
+from tests.testing.plugin import installed_plugin
 
 SETTINGS = """
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "yao_tasks"]
@@ -117,12 +117,7 @@ def test_it(inline_tasks):
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder beside which the package's entry points are installed."""
-    entries = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
-    info = tmp_path / "site" / "yao_tasks-0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: yao-tasks\nVersion: 0\n")
-    lines = [f"{name} = {module}\n" for name, module in entries.items()]
-    (info / "entry_points.txt").write_text("[pytest11]\n" + "".join(lines))
+    installed_plugin(tmp_path)
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")

@@ -12,7 +12,7 @@ from django.utils.http import quote_etag
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
-from yao_tasks import boot, conf
+from yao_tasks import conf, loading
 from yao_tasks.dashboard.failures import recent_failures
 from yao_tasks.dashboard.jobs import job_page
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOBS
@@ -46,7 +46,7 @@ def shown(request: HttpRequest) -> dict[str, Any]:
     may_operate = request.user.has_perm(OPERATE_JOBS)
     return {
         "where": where(),
-        "faults": [*conf.faults(), *boot.loaded().faults],
+        "faults": [*conf.faults(), *loading.loaded().faults],
         "pools": [pool_row(reading, may_operate=may_operate) for reading in readings],
         "jobs": job_page(usable, request.GET.get("page", ""), may_operate=may_operate),
         "failures": recent_failures(usable, may_operate=may_operate),

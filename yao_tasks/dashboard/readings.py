@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import boot
+from yao_tasks import loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.jobs import JobInfo
@@ -54,7 +54,7 @@ def read_all() -> list[Reading | Unusable]:
 
 
 def _read(task: str) -> Reading | Unusable | None:
-    now, loaded = time.monotonic(), boot.loaded()
+    now, loaded = time.monotonic(), loading.loaded()
     known = _faults.get(task)
     if known is not None and known.loaded is loaded and now < known.until:
         return known.unusable

@@ -1,6 +1,6 @@
 """The engine of `captured_tasks`: as the inline one, but a job runs when the test says so."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from yao_tasks.core.current import CurrentJob
 from yao_tasks.core.definitions import Definition
@@ -36,13 +36,6 @@ class CapturedEngine(InlineEngine):
     def resume(self) -> None:
         """Let jobs be run again."""
         self.workers.crew.pause(False)
-
-    def as_completed(self, ids: Sequence[int], timeout: float | None) -> Iterator[JobInfo]:
-        """The jobs as they ended. RuntimeError where one has not been run."""
-        for job_id in ids:
-            if job_id:
-                self._refuse_endless(self.find(job_id))
-        return super().as_completed(ids, timeout)
 
     def _take(self, jobs: Sequence[tuple[Job, Options | None]]) -> None:
         for job, options in jobs:

@@ -78,7 +78,8 @@ class Looking(Parts):
     def _completed(self, jobs: Sequence[Job], timeout: float | None) -> Iterator[JobInfo]:
         until = None if timeout is None else self.monotonic() + timeout
         done: SimpleQueue[Job] = SimpleQueue()
-        waiters = {QueueWaiter(job, done) for job in jobs}
+        # Those that have ended come in the order in which they did.
+        waiters = [QueueWaiter(job, done) for job in sorted(jobs, key=_ended)]
         try:
             for waiter in waiters:
                 if not join(waiter.job, self.life.lock, waiter):
@@ -165,3 +166,7 @@ class Looking(Parts):
 
     def _timeout(self, job_id: int, timeout: float | None) -> TimeoutError:
         return TimeoutError(f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.')
+
+
+def _ended(job: Job) -> float:
+    return float("inf") if job.ended is None else job.ended

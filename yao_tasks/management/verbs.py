@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import boot, callables, checks, conf
+from yao_tasks import callables, checks, conf, loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.kinds import dotted, is_task_id
@@ -33,7 +33,7 @@ class Answer:
 
 def run_list() -> Answer:
     """All tasks with what their definitions say, and what is wrong with them."""
-    loaded = boot.loaded()
+    loaded = loading.loaded()
     rows = [_row(definition) for definition in loaded.definitions.values()]
     broken = [fault for fault in loaded.faults if fault.is_error]
     lines = list(_table(rows)) if rows else ["There are no tasks. `manage.py tasks new` writes a definition."]
@@ -50,7 +50,7 @@ def run_check() -> Answer:
         for fault in found
     ]
     lines = [f"yao_tasks.{fault.code}: {fault}" for fault in found]
-    count = len(boot.loaded().definitions)
+    count = len(loading.loaded().definitions)
     lines.append(f"{count} definitions, {len(found) or 'no'} fault{'s' if len(found) != 1 else ''}.")
     return Answer(lines=lines, data=data, code=2 if any(fault.is_error for fault in found) else 0)
 
@@ -64,7 +64,7 @@ def run_new(task: str, process: str) -> Answer:
             f'"{process}" is no name of a callable. Give its dotted path: accounts.jobs.send_welcome.'
         )
     path = _folder().joinpath(*task.split(".")).with_suffix(".yao")
-    if task in boot.loaded().task_ids:
+    if task in loading.loaded().task_ids:
         raise UsageError(f'There is a task "{task}" already. Give another id, or change its file.')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from yao_tasks import boot, checks, conf
+from yao_tasks import boot, checks, conf, loading
 from yao_tasks.core.state import UnsafeStateDir, open_folder
 from yao_tasks.foreground import Foreground
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         # Before the first line: who reads that may send a signal.
         foreground.listen()
         boot.serve()
-        self._say(f"yao_tasks: {len(boot.loaded().definitions)} tasks are loaded.")
+        self._say(f"yao_tasks: {len(loading.loaded().definitions)} tasks are loaded.")
         self._say(
             "Nobody can add jobs to this process: in this version jobs live in the process that adds them. "
             "It waits for a signal to leave."
