@@ -9,6 +9,7 @@ from django.db import transaction
 
 from tests.conformance.conftest import MakeTask
 from tests.conftest import SECONDS, Site, until
+from yao_tasks import boot
 from yao_tasks.errors import JobNotFound
 from yao_tasks.pools import Pool
 
@@ -116,6 +117,8 @@ def test_who_stops_in_the_middle_leaves_nobody_waiting(task: MakeTask) -> None:
         assert info.response == "a"
         break
 
+    engine: Any = boot.engine(pool.id)
+    assert not engine.find(ids[1]).waiters
     doors.open("b")
     assert pool.wait(ids[1], SECONDS).response == "b"
 
