@@ -1,15 +1,16 @@
 """What the server of this process must allow."""
 
-from importlib import import_module
+import sys
 
 from django.core.exceptions import ImproperlyConfigured
 
 
 def check_threads() -> None:
     """Raise ImproperlyConfigured in a uWSGI process whose threads stand still between two requests."""
-    try:
-        uwsgi = import_module("uwsgi")
-    except ImportError:  # The module exists only inside uWSGI.
+    # Inside uWSGI the module is there from the start. It isn't imported here: a child that is forked while another
+    # thread looks for it would wait for that import for ever.
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None:
         return
     # Not `uwsgi.opt`, which lacks enable-threads where it is the default, or follows from `threads`.
     if not getattr(uwsgi, "has_threads", True):

@@ -26,6 +26,29 @@ DEFINITIONS = Path(demo_project.__file__).parent / "tasks"
 PASSWORD = "a long way to Tipperary"
 
 
+class _Controller(Controller):
+    """Leaves no connection open when it stops, whoever is still at the other end."""
+
+    def __init__(self, handler: object, **options: Any) -> None:
+        self.servers: list[Any] = []
+        super().__init__(handler, **options)
+
+    def factory(self) -> Any:
+        self.servers.append(super().factory())
+        return self.servers[-1]
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(SECONDS)
+        super().stop(no_assert=no_assert)
+
+    async def _hang_up(self) -> None:
+        for server in self.servers:
+            if server.transport is not None:
+                server.transport.abort()
+        # What `abort` has called soon.
+        await asyncio.sleep(0.01)
+
+
 class MailServer:
     """A real SMTP server in a thread. While it is held, it takes no mail: who sends one waits."""
 
@@ -43,7 +66,7 @@ class MailServer:
 
     def start(self) -> None:
         """Listen."""
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.controller = _Controller(self, hostname="127.0.0.1", port=self.port)
         self.controller.start()
 
     def stop(self) -> None:
@@ -104,7 +127,7 @@ def mail_server(demo: Demo) -> Iterator[MailServer]:
     yield server
     server.open.set()
     # No job may be left talking to it.
-    boot.reset()
+    boot.house().close(SECONDS)
     server.stop()
 
 
