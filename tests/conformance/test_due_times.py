@@ -54,7 +54,7 @@ def test_a_job_that_is_due_sooner_runs_sooner(task: MakeTask) -> None:
     ran: list[str] = []
     pool = task(lambda job_id, name: ran.append(name), worker_nums=1)
 
-    for name, seconds in [("c", 0.3), ("a", 0.1), ("b", 0.2), ("now", 0)]:
+    for name, seconds in [("c", 0.15), ("a", 0.05), ("b", 0.1), ("now", 0)]:
         pool.using(run_after=seconds).add(name)
 
     until(lambda: not pool.jobs, "all to run")
@@ -171,9 +171,9 @@ def test_a_job_that_has_not_started_when_it_expires_is_cancelled(
 def test_a_job_that_has_started_in_time_does_not_expire(site: Site, task: MakeTask) -> None:
     gate = site.gate()
     pool = task(gate, worker_nums=2)
-    job_id = pool.using(expires=0.3).add("result")
+    job_id = pool.using(expires=0.15).add("result")
     gate.entered()
-    marker = pool.using(run_after=0.4).add()
+    marker = pool.using(run_after=0.2).add()
     until(lambda: pool.get(marker).status == "RUNNING", "its time to be over")
 
     assert pool.get(job_id).status == "RUNNING"
@@ -189,9 +189,9 @@ def test_a_job_between_two_runs_has_started_and_does_not_expire(task: MakeTask) 
             raise ValueError
         return "second run"
 
-    pool = task(handler, attempts=1, attempt_after=400)
+    pool = task(handler, attempts=1, attempt_after=200)
 
-    job_id = pool.using(expires=0.2).add()
+    job_id = pool.using(expires=0.1).add()
 
     assert pool.wait(job_id, SECONDS).response == "second run"
 
@@ -298,14 +298,14 @@ def test_a_timeout_counts_from_the_runs_start_and_for_each_run_anew(task: MakeTa
     def handler(job_id: int) -> str:
         job = current_job()
         assert job is not None
-        time.sleep(0.2)
+        time.sleep(0.1)
         if job.attempt < 3:
             raise ValueError
         return "third run"
 
-    pool = task(handler, attempts=2, attempt_after=50, timeout=60)
+    pool = task(handler, attempts=2, attempt_after=20, timeout=60)
 
-    assert pool.wait(pool.using(timeout=0.5, run_after=0.3).add(), SECONDS).response == "third run"
+    assert pool.wait(pool.using(timeout=0.25, run_after=0.1).add(), SECONDS).response == "third run"
 
 
 def test_the_second_run_of_a_job_has_its_own_timeout_too(task: MakeTask) -> None:
@@ -329,7 +329,7 @@ def test_the_second_run_of_a_job_has_its_own_timeout_too(task: MakeTask) -> None
 def test_many_timeouts_of_their_own_each_hold(task: MakeTask) -> None:
     release = threading.Event()
     pool = task(lambda job_id: release.wait(SECONDS), worker_nums=6, timeout=60)
-    seconds = [0.5, 0.1, 0.4, 0.2, 0.3]
+    seconds = [0.25, 0.05, 0.2, 0.1, 0.15]
 
     ids = {one: pool.using(timeout=one).add() for one in seconds}
 

@@ -126,11 +126,11 @@ def test_the_time_of_a_delay_or_a_retry_is_no_waiting_time(task: MakeTask) -> No
         if len(runs) == 2:
             raise ValueError
 
-    pool = task(handler, attempts=1, attempt_after=200)
+    pool = task(handler, attempts=1, attempt_after=150)
     for _ in range(2):
-        pool.wait(pool.using(run_after=0.2).add(), SECONDS)
+        pool.wait(pool.using(run_after=0.15).add(), SECONDS)
 
-    assert pool.metrics()["wait_time"]["max"] < 0.15
+    assert pool.metrics()["wait_time"]["max"] < 0.14
 
 
 def test_the_oldest_of_those_that_wait_for_a_worker_gives_its_age(task: MakeTask) -> None:

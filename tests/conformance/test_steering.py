@@ -333,7 +333,7 @@ def test_close_runs_a_delayed_job_that_is_due_in_time(task: MakeTask) -> None:
     pool = task(lambda job_id: "done")
     soon, late = pool.using(run_after=0.1).add(), pool.using(run_after=60).add()
 
-    left = pool.close(1)
+    left = pool.close(0.4)
 
     assert left == [late]
     assert pool.get(soon).response == "done"

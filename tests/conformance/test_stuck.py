@@ -33,7 +33,9 @@ class Hang:
 
 
 @pytest.fixture
-def hang(request: pytest.FixtureRequest) -> Any:
+def hang(monkeypatch: pytest.MonkeyPatch) -> Any:
+    # Nobody comes back by himself here: replaced soon, so that little is waited for.
+    monkeypatch.setattr("yao_tasks.core.ends.GRACE", 0.02)
     hang = Hang()
     yield hang
     hang.release.set()
@@ -143,7 +145,7 @@ def test_beyond_the_cap_nothing_is_replaced_and_add_is_refused_until_one_is_back
         pool.add_many([("next",)])
     assert pool.add_many([("next",)], partial=True) == [0]
     # Longer than a thread is given before it is replaced.
-    time.sleep(0.3)
+    time.sleep(0.1)
     assert (pool.metrics()["workers"], pool.metrics()["running"]) == (4, 0)
     assert [pool.get(job_id).status for job_id in more] == ["FAILURE"] * 2 + ["WAITING"] * 2
     hang.release.set()
@@ -164,12 +166,12 @@ def test_saturation_is_one_error_line_with_all_stacks(
     stick(pool, 2)
     # Two of four hang, the other two are ready to work: no line.
     assert pool.wait(pool.add("next"), SECONDS).response == "next"
-    time.sleep(0.3)
+    time.sleep(0.1)
     assert lines() == []
     stick(pool, 2)
 
     [line] = until(lines, "the line")
-    time.sleep(0.3)
+    time.sleep(0.1)
     assert lines() == [line]
     assert line.task == "job"  # type: ignore[attr-defined]
     assert line.getMessage().startswith("job: all 4 workers are stuck")

@@ -154,7 +154,7 @@ def test_a_pool_whose_threads_all_hang_refuses_and_loses_nothing(
     with pytest.raises(PoolSaturated):
         pool.add()
     # More than the time after which a thread is replaced.
-    time.sleep(0.5)
+    time.sleep(0.3)
     workers = {thread for thread in threading.enumerate() if re.match(r"yao_tasks-job-\d", thread.name)}
     assert len(workers - before) == pool.metrics()["workers"] == 8
     lines = [record for record in caplog.records if record.levelno == logging.ERROR and record.job is None]  # type: ignore[attr-defined]

@@ -86,7 +86,7 @@ def test_threads_that_wait_for_one_job_wake_within_a_second_and_idle_until_then(
     for thread in threads:
         thread.start()
     engine_waits(job_id, pool, waiters)
-    used = idle_share(0.5)
+    used = idle_share(0.25)
 
     opened = time.monotonic()
     gate.open()
@@ -112,7 +112,7 @@ def test_coroutines_that_wait_for_one_job_wake_within_a_second_and_idle_until_th
         tasks = [asyncio.ensure_future(pool.await_end(job_id, 60)) for _ in range(waiters)]
         await asyncio.sleep(0.05)
         began, cpu = time.monotonic(), time.process_time()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.25)
         used = (time.process_time() - cpu) / (time.monotonic() - began)
         opened = time.monotonic()
         gate.open()
