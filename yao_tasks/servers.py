@@ -1,16 +1,14 @@
 """What the server of this process must allow."""
 
-from importlib import import_module
+import sys
 
 from django.core.exceptions import ImproperlyConfigured
 
 
 def check_threads() -> None:
     """Raise ImproperlyConfigured in a uWSGI process whose threads stand still between two requests."""
-    try:
-        uwsgi = import_module("uwsgi")
-    except ImportError:  # The module exists only inside uWSGI.
-        return
+    # Only uWSGI has it, and puts it there itself. Without an import: that takes locks, perhaps after a fork.
+    uwsgi = sys.modules.get("uwsgi")
     # Not `uwsgi.opt`, which lacks enable-threads where it is the default, or follows from `threads`.
     if not getattr(uwsgi, "has_threads", True):
         raise ImproperlyConfigured(
