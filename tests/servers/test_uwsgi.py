@@ -151,7 +151,7 @@ def test_each_of_several_workers_runs_its_own_jobs(site: Site) -> None:
 def test_a_worker_without_threads_refuses_jobs_with_a_sentence(site: Site) -> None:
     # Newer versions always have threads: the site makes its worker look like one of an older.
     wsgi = site.project.folder / "wsgi.py"
-    wsgi.write_text(f"{wsgi.read_text()}\nimport uwsgi\nuwsgi.has_threads = 0\n")
+    wsgi.write_text(f"{wsgi.read_text()}\nimport sys\nsys.modules['uwsgi'].has_threads = 0\n")
     server = uwsgi(site)
 
     refused = server.add("quick")
