@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.conftest import MakeTask, Notes
 from tests.conftest import SECONDS, Site, until
-from yao_tasks import current_job
+from yao_tasks import boot, current_job
 from yao_tasks.core.current import CurrentJob
 from yao_tasks.pools import Pool
 
@@ -175,3 +175,30 @@ def test_a_job_whose_run_was_settled_is_told_so(site: Site, task: MakeTask) -> N
 
 
 # Retries
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_run_that_comes_back_late_has_timed_out_though_the_clock_could_not_look(
+    task: MakeTask, monkeypatch: pytest.MonkeyPatch, *, raises: bool
+) -> None:
+    """F20: as when one call in C holds the GIL."""
+    engine: Any = None
+
+    def handler(job_id: int) -> str:
+        late = lambda: time.monotonic() + 60  # noqa: E731
+        monkeypatch.setattr(engine.ends, "monotonic", late)
+        monkeypatch.setattr(engine.ends.clock, "monotonic", late)
+        monkeypatch.setattr(engine.watch, "look", lambda now: now + 60)
+        if raises:
+            raise ValueError("too late")
+        return "too late"
+
+    pool = task(handler, timeout=10, attempts=2)
+    engine = boot.engine(pool.id)
+
+    info = pool.wait(pool.add(), SECONDS)
+
+    assert info.error is not None
+    assert (info.error.kind, info.attempt) == ("timeout", 1)
+    until(lambda: not engine.life.busy, "the worker to rest")
+    assert (engine.life.stuck, engine.ends.cut_off) == (0, {})

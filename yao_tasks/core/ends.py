@@ -64,6 +64,7 @@ class Ends:
         self.policy = policy
         self.workforce: Workforce = Nobody()
         self.tells_success = announcer.events.success is not None
+        self.timeout = announcer.timeout
         # Runs that were settled while their workers were in them: (job, attempt) -> worker, since (monotonic).
         self.cut_off: dict[tuple[int, int], tuple[str, float]] = {}
         self._came_back: set[tuple[int, int]] = set()
@@ -73,6 +74,8 @@ class Ends:
     def returned(self, job: Job, attempt: int, result: object) -> None:
         """A handler returned."""
         life, now, tells, retention = self.life, self.monotonic(), self.tells_success, self.retention
+        if self._is_overdue(job, attempt, now):
+            return
         surplus = retention.surplus() if len(retention.successes) >= retention.most else None
         if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
             self._late(job, attempt)
@@ -88,6 +91,8 @@ class Ends:
 
     def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
         """A handler raised, whatever it was."""
+        if self._is_overdue(job, attempt, self.clock.monotonic()):
+            return
         # A Retry while the pool is being closed costs no attempt: the handler was asked to come to an end.
         free = self.life.closing and isinstance(exception, Retry)
         now, delay = self.clock.monotonic(), self.policy.delay(exception, 0 if free else attempt - job.base)
@@ -108,6 +113,18 @@ class Ends:
             self.retention.keep(job, now)
             self.announcer.failed(job, exception)
             self.life.rest(late=False)
+
+    def _is_overdue(self, job: Job, attempt: int, now: float) -> bool:
+        """Whether a run comes back after its deadline. If so its end is the timeout, though the clock was kept from
+        looking in time, as by a call that held the GIL."""
+        started, timeout = job.started, self.timeout
+        if job.terms is not None and job.terms.timeout is not None:
+            timeout = job.terms.timeout
+        if started is None or now - started < timeout or job.attempt != attempt:
+            return False
+        self.timed_out(job, attempt, timeout)
+        self._late(job, attempt)
+        return True
 
     def timed_out(self, job: Job, attempt: int, seconds: float) -> None:
         """The deadline of a run has passed. Called by the clock."""
