@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SECONDS, Site
+from tests.conftest import SECONDS, Site, until
+from yao_tasks import boot
 from yao_tasks.core.ids import Ids
 from yao_tasks.errors import JobNotFound, PoolClosed
 from yao_tasks.pools import Pool
@@ -90,6 +91,7 @@ def test_a_child_of_a_server_that_forks_without_pythons_hooks_works(site: Site) 
     pool = site.task("job", lambda job_id, *args: None)
     pool.wait(pool.add(), SECONDS)
     # Such a server forks while its threads are idle: without hooks Python's own locks are not made anew.
+    until(lambda: not boot.house().starvation._wanted.is_set(), "the watch over the GIL to sleep")
     time.sleep(0.1)
 
     assert forked(ctypes.PyDLL(None).fork, lambda: works(pool)) == 0
