@@ -122,16 +122,12 @@ def test_a_day_leaves_memory_threads_and_files_as_they_were(
 ) -> None:
     print(f"seed: {SEED}; YAO_TASKS_SEED={SEED} repeats it")
     # The log's own memory is pytest's.
-    logging.getLogger("yao_tasks").setLevel(logging.CRITICAL)
-    caplog.handler.setLevel(logging.CRITICAL)
-    try:
+    with caplog.at_level(logging.CRITICAL, "yao_tasks"):
         day = Day(site)
         day.pass_by(JOBS // 10)
         after_a_tenth, files = resident(), len(os.listdir("/proc/self/fd"))
 
         day.pass_by(JOBS - JOBS // 10)
-    finally:
-        logging.getLogger("yao_tasks").setLevel(logging.NOTSET)
 
     day.pool.resize(8)
     grown = resident() - after_a_tenth
