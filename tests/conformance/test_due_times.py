@@ -294,6 +294,7 @@ def test_a_timeout_longer_than_the_definitions_holds(site: Site, task: MakeTask)
     assert pool.wait(slow, SECONDS).response == "result"
 
 
+@pytest.mark.slow
 def test_a_timeout_counts_from_the_runs_start_and_for_each_run_anew(task: MakeTask) -> None:
     def handler(job_id: int) -> str:
         job = current_job()

@@ -119,6 +119,7 @@ def test_the_deadline_is_kept_within_half_a_second(site: Site, task: MakeTask) -
     assert 0.2 <= (info.ended_at - info.started_at).total_seconds() < 0.7
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_while_another_is_watched_keeps_its_own_deadline(
     site: Site, task: MakeTask
 ) -> None:

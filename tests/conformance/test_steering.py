@@ -329,6 +329,7 @@ def test_close_of_a_paused_pool_starts_nothing_and_answers_what_is_left(task: Ma
         assert notes.names(job_id) == ["add", "error"]
 
 
+@pytest.mark.slow
 def test_close_runs_a_delayed_job_that_is_due_in_time(task: MakeTask) -> None:
     pool = task(lambda job_id: "done")
     soon, late = pool.using(run_after=0.1).add(), pool.using(run_after=60).add()

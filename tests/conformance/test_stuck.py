@@ -154,6 +154,7 @@ def test_beyond_the_cap_nothing_is_replaced_and_add_is_refused_until_one_is_back
     assert pool.wait(pool.add("next"), SECONDS).response == "next"
 
 
+@pytest.mark.slow
 def test_saturation_is_one_error_line_with_all_stacks(
     task: MakeTask, hang: Hang, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,7 @@ def test_handlers_that_compute_are_named_within_two_seconds(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.slow
 def test_handlers_that_wait_are_not_blamed(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     pool = site.task("nap", lambda job_id: time.sleep(1.2), worker_nums=10)
     for _ in range(10):

@@ -14,6 +14,8 @@ from tests.docs.conftest import PASSWORD, Project
 from tests.docs.markdown import ROOT, blocks, read
 from tests.testing.plugin import installed_plugin
 
+pytestmark = pytest.mark.slow
+
 
 class Browser:
     """A visitor with cookies, who fills in forms."""

@@ -10,6 +10,9 @@ import pytest
 from tests.docs.markdown import ROOT
 from tests.testing.plugin import installed_plugin
 
+# Each starts pytest in a process of its own.
+pytestmark = pytest.mark.slow
+
 SETTINGS = """
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "yao_tasks"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3", "TEST": {"NAME": "t.sqlite3"}}}
