@@ -59,7 +59,8 @@ def test_many_wait_without_a_thread_each(site: Site, task: MakeTask) -> None:
         before = threading.active_count()
         waiters = [asyncio.ensure_future(pool.await_end(job_id, SECONDS)) for _ in range(200)]
         await asyncio.sleep(0.01)
-        assert threading.active_count() == before
+        # Threads of other things may come and go; one for each who waits would be 200.
+        assert threading.active_count() < before + 10
         gate.open()
         return [(await waiter).response for waiter in waiters]
 
