@@ -4,9 +4,12 @@ import contextvars
 import threading
 from typing import Any
 
+import pytest
+
 from tests.conformance.conftest import MakeTask, Notes
 from tests.conftest import SECONDS, Site
 from yao_tasks import current_job
+from yao_tasks.errors import QueueFull
 
 SEEN: contextvars.ContextVar[str] = contextvars.ContextVar("seen", default="nothing")
 
@@ -240,3 +243,15 @@ def test_an_add_event_leaves_no_trace_in_the_callers_context(task: MakeTask) -> 
     pool.add()
 
     assert SEEN.get() == "the caller's"
+
+
+def test_a_worker_is_not_free_while_it_tells_an_end(site: Site, task: MakeTask) -> None:
+    gate = site.gate()
+    pool = task(lambda job_id: None, worker_nums=1, size=1, event={"success": lambda job_id, _: gate(job_id)})
+    pool.add()
+    gate.entered()
+
+    pool.add()
+
+    with pytest.raises(QueueFull):
+        pool.add()

@@ -267,3 +267,18 @@ def test_a_rollback_of_the_database_named_takes_the_job_back(pool: Pool) -> None
 
 
 # Lost callbacks
+
+
+def test_a_commit_is_not_taken_for_a_callback_that_was_lost(
+    task: MakeTask, ran: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = task(ran.append)
+    with transaction.atomic():
+        job_id = pool.add()
+    pool.wait(job_id, SECONDS)
+    # Where lost ones would be noticed.
+    pool.add()
+    pool.metrics()
+
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert pool.get(job_id).status == "SUCCESS"
