@@ -233,3 +233,18 @@ def test_asking_disturbs_nobody_while_jobs_run(task: MakeTask) -> None:
 
     assert errors == []
     assert pool.metrics()["succeeded"] == 500
+
+
+def test_a_job_that_is_cancelled_between_two_runs_adds_no_time(task: MakeTask) -> None:
+    def fail(job_id: int) -> None:
+        raise ValueError
+
+    pool = task(fail, attempts=1, attempt_after=60_000)
+    job_id = pool.add()
+    until(lambda: pool.metrics()["delayed"], "its retry")
+
+    pool.cancel(job_id)
+
+    metrics = pool.metrics()
+    assert metrics["failed"]["cancelled"] == 1
+    assert (metrics["run_time"]["max"], metrics["wait_time"]["max"]) == (0, 0)

@@ -109,7 +109,7 @@ class Ends:
             self.life.rest(late=False)
             self._again(job, attempt, now, delay)
         else:
-            self.times.failed(job, now)
+            self.times.failed(job, now, ran=True)
             self.retention.keep(job, now)
             self.announcer.failed(job, exception)
             self.life.rest(late=False)
@@ -152,7 +152,7 @@ class Ends:
             return False
         if before == RUNNING:
             self._left_behind(job, job.attempt, now)
-        self.times.failed(job, now)
+        self.times.failed(job, now, ran=before == RUNNING)
         # A rollback may still come, after which the job never was: its adder remembers it, if it is committed.
         if before != HELD:
             self.retention.keep(job, now)

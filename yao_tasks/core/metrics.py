@@ -98,12 +98,12 @@ class Times:
         elif now - started > minute.run.most:
             minute.run.most = now - started
 
-    def failed(self, job: Job, now: float) -> None:
-        """A job has failed for good."""
+    def failed(self, job: Job, now: float, *, ran: bool) -> None:
+        """A job has failed for good. `ran`: in a run, not while it waited for its first or its next one."""
         minute = self.current if now < self.until else self._roll(now)
         minute.failed += 1
-        if job.started is not None:
-            minute.wait.add(max(0.0, job.started - job.ready))
+        if ran and job.started is not None:
+            minute.wait.add(job.started - job.ready)
             minute.run.add(now - job.started)
 
     def retried(self, now: float) -> None:
