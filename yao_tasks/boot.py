@@ -35,9 +35,10 @@ class House:
         self.build = build
         self.engines: dict[str, Engine] = {}
         self.closed = False
-        self.starvation = Starvation(self._running)
+        clock = Clock(busy=lambda: self.starvation.attend())
+        self.starvation = Starvation(self._running, lambda: clock.is_watching)
         self.home = Home(
-            clock=Clock(busy=self.starvation.attend),
+            clock=clock,
             ids=Ids(settings.state_dir),
             retention=settings.retention,
             retention_max=settings.retention_max,

@@ -12,7 +12,7 @@ from benchmarks.figures.startup import write
 from benchmarks.report import Row
 
 POOLS = 20
-# The clock looks at a pool once more when the timeout of its last run is over.
+# The clock looks at a pool until nothing has run for as long as the timeout.
 TIMEOUT = 1
 
 
@@ -37,7 +37,7 @@ def count(seconds: str) -> tuple[int, int]:
     for pool in tasks.values():
         for job_id in [pool.add() for _ in range(20)]:
             pool.wait(job_id)
-    sleep(TIMEOUT + 1)
+    sleep(2 * TIMEOUT + 1)
     before = _switches()
     sleep(float(seconds))
     after = _switches()

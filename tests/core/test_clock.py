@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import until
+from tests.conftest import SECONDS, Site, until
+from yao_tasks import boot
 from yao_tasks.core.clock import Clock
 
 
@@ -103,3 +104,45 @@ def test_a_moment_beyond_what_a_lock_can_wait_for_is_no_error(clock: Clock) -> N
     clock.at(0.0, called.set)
 
     assert called.wait(10)
+
+
+def test_a_pool_with_a_job_now_and_then_does_not_wake_the_clock_for_each(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = site.task("job", lambda job_id: None)
+    pool.wait(pool.add(), SECONDS)
+    clock, turns = boot.house().home.clock, []
+    turn = clock._turn
+    monkeypatch.setattr(clock, "_turn", lambda news: (turns.append(news), turn(news)))
+
+    for _ in range(20):
+        pool.wait(pool.add(), SECONDS)
+        time.sleep(0.002)
+
+    assert len(turns) <= 2
+
+
+def test_a_pool_in_which_nothing_runs_is_left_alone_after_a_while(site: Site) -> None:
+    pool = site.task("job", lambda job_id: None, timeout=0.05)
+
+    for _ in range(2):
+        pool.wait(pool.add(), SECONDS)
+        clock = boot.house().home.clock
+
+        until(lambda clock=clock: not clock.is_watching, "the clock to leave it alone")
+
+
+def test_a_run_that_starts_while_the_clock_still_watches_an_idle_pool_has_its_deadline(site: Site) -> None:
+    gate = threading.Event()
+    pool = site.task("job", lambda job_id, wait: gate.wait(SECONDS if wait else 0), timeout=0.3)
+    pool.wait(pool.add(False), SECONDS)
+    time.sleep(0.1)
+
+    info = pool.wait(pool.add(True), SECONDS)
+    gate.set()
+
+    assert info.error is not None
+    assert info.error.kind == "timeout"
+    assert info.ended_at is not None
+    assert info.started_at is not None
+    assert (info.ended_at - info.started_at).total_seconds() >= 0.3

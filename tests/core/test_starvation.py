@@ -48,7 +48,7 @@ def test_handlers_that_wait_are_not_blamed(site: Site, caplog: pytest.LogCapture
 
 def test_the_watch_sleeps_while_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    watch = Starvation(list)
+    watch = Starvation(list, lambda: False)
     monkeypatch.setattr(watch, "_watch_for_a_while", lambda: looks.append(1))
     watch.attend()
     until(lambda: looks)

@@ -8,13 +8,12 @@ and the clock must never wait for foreign code.
 import math
 import threading
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from yao_tasks.core import log
-from yao_tasks.core.current import enter
+from yao_tasks.core.current import fresh
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import exception_for
 from yao_tasks.core.faults import shown
@@ -165,7 +164,7 @@ class Announcer:
     def _call(self, event: str, handler: Callable[..., Any], job: Job, *args: Any) -> None:
         with self.watch.calls(event, job):
             try:
-                Context().run(enter, (job, job.attempt, self), handler, (job.id, *args), {})
+                fresh((job, job.attempt, self)).run(handler, job.id, *args)
             except BaseException as exception:  # noqa: BLE001 - a SystemExit in an event must cost no worker
                 with self._guard:
                     self.failed_events += 1

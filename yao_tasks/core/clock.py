@@ -2,7 +2,8 @@
 
 A pool's timeout is one number, so its runs fall due in the order in which they started. While a pool is
 watched, the clock sleeps until the earliest of them at most, and a run that starts meanwhile falls due later
-than that: only the start that ends a pool's idleness has to wake it. The clock runs no foreign code.
+than that: only the start that ends a pool's idleness has to wake it. Idle is a pool in which nothing has run
+between two looks. The clock runs no foreign code.
 """
 
 import heapq
@@ -23,7 +24,7 @@ class Watched(Protocol):
     """Set by the clock: whether it looks after the pool just now."""
 
     def look(self, now: float) -> float | None:
-        """End what is overdue. Answers when to look again (monotonic seconds), None while nothing runs."""
+        """End what is overdue. Answers when to look again (monotonic seconds), None where nothing has run of late."""
 
 
 Due = tuple[float, int, Callable[[], None]]
@@ -67,6 +68,11 @@ class Clock:
         """Look after a pool in which something runs, until nothing does."""
         pool.watched = True
         self._inbox.put(pool)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it looks after a pool: a run may start there without its being told."""
+        return bool(self._pools)
 
     def at(self, due: float, call: Callable[[], None]) -> None:
         """Call `call` (own code, quick) in the clock's thread at `due`, in monotonic seconds."""

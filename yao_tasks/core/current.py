@@ -1,10 +1,10 @@
 """`current_job()`: what a handler or an event knows of the job that it works for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from contextvars import ContextVar
+from collections.abc import Iterable, Iterator, Sized
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from yao_tasks.core.jobs import FAILED, RETRYING, Job
 from yao_tasks.core.lifecycle import Lifecycle
@@ -104,14 +104,15 @@ def current_job() -> CurrentJob | None:
     return None if marker is None else CurrentJob(*marker)
 
 
-def enter(marker: Marker, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a handler or an event for a job. The first thing that runs in its fresh context."""
-    _current.set(marker)
+def fresh(marker: Marker) -> Context:
+    """A context of its own for one run, or one event: empty, but for its job and what that carries along."""
+    context = Context()
+    context.run(_current.set, marker)
     terms = marker[0].terms
     if terms is not None:
         for restore in terms.carried:
-            restore()
-    return call(*args, **kwargs)
+            context.run(restore)
+    return context
 
 
 def leave() -> None:

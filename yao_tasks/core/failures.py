@@ -10,8 +10,8 @@ from yao_tasks.core.log import safe_text
 TRACEBACK_LIMIT = 64 * 1024
 MESSAGE_LIMIT = 4 * 1024
 FRAMES = 50
-# Above the handler's: `Runner.run` and `current.enter`.
-OUR_FRAMES = 2
+# Above the handler's: `Runner.run`.
+OUR_FRAMES = 1
 
 
 def name_of(cls: type) -> str:

@@ -1,11 +1,10 @@
 """One run: claim a job, call its handler in a fresh context, report how that ended."""
 
 from collections.abc import Callable
-from contextvars import Context
 from functools import partial
 from typing import Any
 
-from yao_tasks.core.current import enter
+from yao_tasks.core.current import fresh
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.jobs import Job
 from yao_tasks.core.places import Places
@@ -41,7 +40,7 @@ class Runner:
             self.clock.at(now + job.terms.timeout, partial(self._overdue, job.id, job.added, attempt))
         marker = (job, attempt, self.announcer)
         try:
-            result = Context().run(enter, marker, self.handler, (job.id, *job.args), job.kwargs)
+            result = fresh(marker).run(self.handler, job.id, *job.args, **job.kwargs)
         except BaseException as exception:  # noqa: BLE001 - SystemExit and its like fail their job only
             self.ends.raised(job, attempt, exception)
         else:

@@ -19,15 +19,21 @@ SAMPLES = 12
 LATE = 0.015
 # A machine that is busy with something else makes us late, too: only what this process burns counts.
 BURNING = 0.3
+# How often it looks whether something runs, where that may begin without its being told (s).
+NAP = 0.25
 # One warning in so long (s).
 QUIET = 60.0
 
 
 class Starvation:
-    """Started by the clock when something runs. `running` answers the tasks that run just now, with repeats."""
+    """Started by the clock when something runs. `running` answers the tasks that run just now, with repeats.
 
-    def __init__(self, running: Callable[[], list[str]]) -> None:
+    `expecting`: whether something may start to run without the clock's saying so.
+    """
+
+    def __init__(self, running: Callable[[], list[str]], expecting: Callable[[], bool]) -> None:
         self.running = running
+        self.expecting = expecting
         self._wanted = threading.Event()
         self._stop = threading.Event()
         self._starting = threading.Lock()
@@ -57,7 +63,11 @@ class Starvation:
     def _run(self) -> None:
         while self._wanted.wait() and not self._stop.is_set():
             self._watch_for_a_while()
-            if not self.running():
+            if self.running():
+                continue
+            if self.expecting():
+                self._stop.wait(NAP)
+            else:
                 # Asleep until the clock says that something runs. It may have said so just now: look again.
                 self._wanted.clear()
                 if self.running() or self._stop.is_set():

@@ -50,6 +50,9 @@ class Watch:
         self.back = back
         self.watched = False
         self.calling: dict[int, Call] = {}
+        # What had been started at the last look, runs and events.
+        self._seen = (0, 0)
+        self._calls = 0
         self._named: set[int] = set()
         self._given_up: set[int] = set()
         # Guards the end of a call against being given up at the same moment.
@@ -65,6 +68,7 @@ class Watch:
         """Around the call of an event, in the thread that calls it."""
         call = Call(event, job, self.clock.monotonic(), threading.get_ident())
         self.calling[id(call)] = call
+        self._calls += 1
         self.attend()
         try:
             yield
@@ -79,12 +83,17 @@ class Watch:
                 self.back()
 
     def look(self, now: float) -> float | None:
-        """End what is overdue, name what is slow. Answers when to look again, None while nothing runs."""
+        """End what is overdue, name what is slow. Answers when to look again, None once nothing has run for a while.
+
+        Not as soon as nothing runs: a pool with a short job now and then would wake the clock for each of them.
+        """
         moments = [self._deadline(job, now) for job in list(self.life.running.values())]
         moments += [self._slow(key, now) for key in list(self.calling)]
+        seen, self._seen = self._seen, (self.life.started, self._calls)
         if not moments:
             self._named.clear()
-            return None
+            if seen == self._seen:
+                return None
         # A run that starts from now on is due later than this, and an event slow. Runs with a timeout of
         # their own tell the clock themselves.
         return min(now + self.timeout, now + SLOW_SECONDS, *moments)
