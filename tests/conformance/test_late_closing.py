@@ -44,7 +44,7 @@ def test_a_handler_that_adds_while_closing_is_refused(site: Site, task: MakeTask
 
 def test_a_handler_may_close_its_own_pool(task: MakeTask) -> None:
     answers: list[list[int]] = []
-    pool = task(lambda job_id: answers.append(pool.close(0.05)))
+    pool = task(lambda job_id: answers.append(pool.close(SECONDS)))
 
     job_id = pool.add()
 
@@ -66,7 +66,7 @@ def test_an_event_may_close_its_own_pool(
         assert job is not None
         job.progress(1, 2)
 
-    pool = task(handler, event={event: lambda job_id, *values: answers.append(pool.close(0.05))})
+    pool = task(handler, event={event: lambda job_id, *values: answers.append(pool.close(SECONDS))})
 
     job_id = pool.add()
 
@@ -78,7 +78,7 @@ def test_an_event_may_close_its_own_pool(
 def test_an_error_event_that_closes_its_own_pool_returns(site: Site, task: MakeTask) -> None:
     answers: list[list[int]] = []
     gate = site.gate()
-    pool = task(gate, event={"error": lambda job_id, error: answers.append(pool.close(0.05))})
+    pool = task(gate, event={"error": lambda job_id, error: answers.append(pool.close(SECONDS))})
     job_id = pool.add()
     gate.entered()
 

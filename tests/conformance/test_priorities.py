@@ -8,6 +8,8 @@ from django.db import transaction
 
 from tests.conformance.conftest import MakeTask
 from tests.conftest import SECONDS, Site, until
+from yao_tasks import boot
+from yao_tasks.core.queue import STALE_TOKENS
 from yao_tasks.pools import Pool
 
 
@@ -179,3 +181,17 @@ def test_jobs_of_a_transaction_run_by_priority_after_the_commit(line: Line) -> N
         line.add("high", 5)
 
     assert line.run() == ["high", "plain"]
+
+
+def test_cancelled_ones_are_not_kept_however_long_the_workers_are_busy(line: Line) -> None:
+    pool = line.pool
+    stays = line.add("stays", 1)
+    for _ in range(500):
+        pool.cancel(line.add("cancelled", 5))
+    line.add("last", 9)
+
+    tokens = boot.engine(pool.id).workers.tokens  # type: ignore[attr-defined]
+    assert len(tokens._heap) <= 2 * STALE_TOKENS
+    assert tokens.queue.qsize() <= 2 * STALE_TOKENS
+    assert line.run() == ["last", "stays"]
+    assert pool.get(stays).status == "SUCCESS"

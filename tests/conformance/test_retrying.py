@@ -326,3 +326,15 @@ def test_a_job_may_be_retried_from_its_own_error_event(task: MakeTask, notes: No
     until(lambda: pool.get(job_id).status == "SUCCESS", "the second life")
     pool.close()
     assert notes.names(job_id) == ["add", "error", "success"]
+
+
+def test_a_failure_that_only_the_list_of_add_many_still_knows_can_be_retried(task: MakeTask) -> None:
+    pool = task(flaky(1), retention=0)
+    ids = pool.add_many([()])
+    assert pool.wait(ids[0], SECONDS).status == "FAILURE"
+
+    pool.retry(ids[0])
+
+    assert pool.wait(ids[0], SECONDS).response == 2
+    with pytest.raises(ValueError, match="no failure"):
+        pool.retry(ids[0])

@@ -180,6 +180,24 @@ def test_saturation_is_one_error_line_with_all_stacks(
     hang.release.set()
 
 
+@pytest.mark.slow
+def test_a_pool_that_hangs_again_after_it_came_back_says_so_again(
+    task: MakeTask, hang: Hang, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = task(hang, worker_nums=1)
+
+    for count in (1, 2):
+        stick(pool, 2)
+        until(
+            lambda count=count: (
+                len([one for one in caplog.records if "workers are stuck" in one.message]) == count
+            )
+        )
+        hang.release.set()
+        until(lambda: not pool.metrics()["stuck"], "them to come back")
+        hang.release.clear()
+
+
 def test_a_stuck_worker_takes_no_place_of_those_that_work(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=1, size=1)
     stick(pool, 1)

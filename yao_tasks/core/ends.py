@@ -32,6 +32,9 @@ class Workforce(Protocol):
     def relieve(self) -> None:
         """Replace workers that hang, as far as that is allowed. Called by the clock."""
 
+    def came_back(self) -> None:
+        """One that hung hangs no more. Called by that worker."""
+
 
 class Nobody:
     """No workers: those of a pool that has none, or whose own are not built yet."""
@@ -41,6 +44,9 @@ class Nobody:
 
     def relieve(self) -> None:
         """Nobody hangs."""
+
+    def came_back(self) -> None:
+        """Nobody hung."""
 
 
 class Ends:
@@ -194,4 +200,5 @@ class Ends:
                 # Sooner than the one who cut it off could write it down.
                 self._came_back.add(run)
         self.life.rest(late=True)
+        self.workforce.came_back()
         log.late(self.life.task, job, attempt)

@@ -137,7 +137,11 @@ class Lifecycle:
         twin = 0
         with self.lock:
             closing = self.closing
-            known = job_id in self.ended and self.ended[job_id] is old
+            if job_id in self.ended:
+                known = self.ended[job_id] is old
+            else:
+                # Remembered by a list of `add_many` alone.
+                known = old.status == FAILED and job_id not in self.jobs
             if key is not None and key in self.keys:
                 twin = self.keys[key]
             free = 0 if self.paused else self.wanted - self.busy + self.replaced
@@ -147,7 +151,8 @@ class Lifecycle:
             told = old.heir is not None
             if known and not refused:
                 old.heir = True if told else new
-                del self.ended[job_id]
+                if job_id in self.ended:
+                    del self.ended[job_id]
                 self.jobs[job_id] = new
                 self.queued += 1
                 self.ready_count += 1

@@ -57,15 +57,27 @@ class Tokens:
     def sweep(self) -> None:
         """Throw away the tokens of cancelled jobs, where they outnumber those that count."""
         queue = self.queue
-        if self.heap_mode or queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
+        if queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
             return
+        anonymous = self._sweep_heap() if self.heap_mode else 0
         for _ in range(queue.qsize()):
             try:
                 token = queue.get_nowait()
             except Empty:
                 return
-            if not isinstance(token, Job) or token.status == READY:
+            if token == _ANY and anonymous:
+                anonymous -= 1
+            elif not isinstance(token, Job) or token.status == READY:
                 queue.put(token)
+
+    def _sweep_heap(self) -> int:
+        """Throw away the cancelled jobs on the heap. Answers how many: as many anonymous tokens stand for them."""
+        with self._guard:
+            old = self._heap
+            self._heap = [entry for entry in old if entry[2].status == READY]
+            heapq.heapify(self._heap)
+            self.heap_mode = bool(self._heap)
+        return len(old) - len(self._heap)
 
     def _push(self, job: Job) -> None:
         with self._guard:

@@ -52,5 +52,5 @@ class RetryPolicy:
         if not self.exponential:
             return self.after
         # 2.0**60 times a millisecond is past any bound, and no float overflows.
-        wait = self.after * 2.0 ** min(runs - 1, 60)
+        wait = self.after * 2.0 ** min(max(0, runs - 1), 60)
         return min(self.most_after, wait * (1 - JITTER + 2 * JITTER * self.chance()))

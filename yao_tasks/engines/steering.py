@@ -101,9 +101,12 @@ class Steering(Parts):
 
     def settle_down(self, deadline: float) -> None:
         """Wait until no job lives any more, nobody is left to run it, or the deadline (monotonic) has passed."""
+        inside = current_job()
+        # Who closes his own pool doesn't wait for himself.
+        mine = inside.id if inside is not None and inside.task == self.definition.id else None
         while (left := deadline - self.monotonic()) > 0:
             self.forget_dropped()
-            job = next(iter(list(self.life.jobs.values())), None)
+            job = next((job for job in list(self.life.jobs.values()) if job.id != mine), None)
             if job is None or not self.can_work():
                 return
             wait(job, self.life.lock, min(left, LOOK))

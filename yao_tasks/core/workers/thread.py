@@ -39,7 +39,12 @@ class ThreadWorkers:
             tokens.queue.put(job)
         else:
             tokens.put(job)
-        if life.threads - life.replaced < life.wanted and self.crew.hire():
+        # Read before it is asked under the lock: each adder looks after its own job came in, so the last one sees all.
+        if (
+            life.threads - life.replaced < life.wanted
+            and life.ready_count > life.threads - life.busy
+            and self.crew.hire()
+        ):
             self._start()
         if self.growth is not None:
             self.growth.notice()
@@ -55,6 +60,11 @@ class ThreadWorkers:
             log.aside(log.saturated, life.task, self.stacks())
         # Once, however many hang by then.
         self._told = saturated
+
+    def came_back(self) -> None:
+        """One that hung hangs no more. Called by that worker."""
+        # If all of them hang again, that is news.
+        self._told = False
 
     def staff(self) -> None:
         """Start as many threads as there is work for, where a failure is no loss: those that are there do it."""
