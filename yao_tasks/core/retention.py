@@ -42,11 +42,14 @@ class Retention:
         return None if job is None or self.is_over(job, now) else job
 
     def surplus(self) -> Job | None:
-        """The success that has to go so that another can be remembered: asked for when there are `most` of them.
+        """The oldest success, which has to go so that another can be remembered. None if there is none.
 
         Its caller forgets it with its own end, and appends that to `successes`: it saves a section of its own.
         """
-        return self._oldest()
+        try:
+            return self.successes.popleft()
+        except IndexError:  # another thread took the last one
+            return None
 
     def keep(self, job: Job, now: float) -> None:
         """Remember a job that has just ended; forget what is too old or too much. `now`: monotonic seconds."""
@@ -73,7 +76,7 @@ class Retention:
             return
         try:
             self.next_look = now + PAUSE
-            while self._has_to_go(now) and (job := self._oldest()) is not None:
+            while self._has_to_go(now) and (job := self.surplus()) is not None:
                 self._forget(job)
             failures = list(self.failures)
             for place, job in enumerate(failures):
@@ -89,12 +92,6 @@ class Retention:
             return len(self.successes) > self.most or self.is_over(self.successes[0], now)
         except IndexError:  # another thread took the last one
             return False
-
-    def _oldest(self) -> Job | None:
-        try:
-            return self.successes.popleft()
-        except IndexError:
-            return None
 
     def is_over(self, job: Job, now: float) -> bool:
         """Whether an ended job's time is over."""
