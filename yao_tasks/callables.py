@@ -18,13 +18,22 @@ def imported(definition: Definition) -> Callables:
     if errors:
         raise ImproperlyConfigured(" ".join(errors))
     named = {event: handlers.resolve(name) for event, name in definition.event.items()}
+    handler = handlers.resolve(definition.process)
     return Callables(
-        handler=surroundings.surrounded(handlers.resolve(definition.process), surroundings.arounds()),
+        handler=surroundings.surrounded(handler, surroundings.arounds()),
+        worker_type=worker_type(definition, handler),
         next_id=named.pop("next", None),
         events=Events(**named),
         retry_on=tuple(handlers.exception(name) for name in definition.retry_on),
         give_up_on=tuple(handlers.exception(name) for name in definition.give_up_on),
     )
+
+
+def worker_type(definition: Definition, handler: Callable[..., Any]) -> str:
+    """Return what runs the handler, `"auto"` resolved."""
+    if definition.worker_type != "auto":
+        return definition.worker_type
+    return "async" if handlers.is_async(handler) else "thread"
 
 
 def faults(definition: Definition) -> list[Fault]:

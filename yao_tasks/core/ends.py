@@ -26,6 +26,9 @@ GRACE = 0.2
 class Workforce(Protocol):
     """What the ends need of a pool's workers."""
 
+    stoppable: bool
+    """Whether a run that was cut off really stops: then its job can run again."""
+
     def offer(self, job: Job) -> None:
         """Let a worker take the job."""
 
@@ -35,9 +38,14 @@ class Workforce(Protocol):
     def came_back(self) -> None:
         """One that hung hangs no more. Called by that worker."""
 
+    def stop(self, job: Job, attempt: int) -> None:
+        """A run was settled while a worker is in it: stop the work, if it can be. Never blocks."""
+
 
 class Nobody:
     """No workers: those of a pool that has none, or whose own are not built yet."""
+
+    stoppable = False
 
     def offer(self, job: Job) -> None:
         """Nobody takes it."""
@@ -47,6 +55,9 @@ class Nobody:
 
     def came_back(self) -> None:
         """Nobody hung."""
+
+    def stop(self, job: Job, attempt: int) -> None:
+        """Nobody works."""
 
 
 class Ends:
@@ -80,7 +91,9 @@ class Ends:
     def returned(self, job: Job, attempt: int, result: object) -> None:
         """A handler returned."""
         life, now, tells, retention = self.life, self.monotonic(), self.tells_success, self.retention
-        if self._is_overdue(job, attempt, now):
+        if (job.terms is not None or now - (job.started or 0.0) >= self.timeout) and self._is_overdue(
+            job, attempt, now
+        ):
             return
         surplus = retention.surplus() if len(retention.successes) >= retention.most else None
         if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
@@ -136,14 +149,15 @@ class Ends:
         """The deadline of a run has passed. Called by the clock."""
         now = self.clock.monotonic()
         text = f"The run took longer than {seconds:g} s."
-        delay = self.policy.delay_of_timeout(JobTimeout(text), attempt - job.base, stoppable=False)
+        stoppable = self.workforce.stoppable
+        delay = self.policy.delay_of_timeout(JobTimeout(text), attempt - job.base, stoppable=stoppable)
         if delay is None:
-            reason = (
-                "It was the last that its definition allows."
-                if attempt - job.base > self.policy.attempts > 0
-                else "It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
-            )
-            self.cut(job, timed_out(f"{text} {reason}"), among=RUNS, attempt=attempt)
+            reason = ""
+            if attempt - job.base > self.policy.attempts > 0:
+                reason = " It was the last that its definition allows."
+            elif not stoppable:
+                reason = " It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
+            self.cut(job, timed_out(text + reason), among=RUNS, attempt=attempt)
         elif self.life.postpone(job, attempt, now + delay, stuck=True):
             self._left_behind(job, attempt, now)
             self.times.retried(now)
@@ -191,6 +205,7 @@ class Ends:
                 self._came_back.remove(run)
                 return
             self.cut_off[run] = (job.worker or "", now)
+        self.workforce.stop(job, attempt)
         self.clock.at(now + GRACE, self.workforce.relieve)
 
     def _late(self, job: Job, attempt: int) -> None:

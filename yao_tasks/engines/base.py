@@ -43,6 +43,8 @@ class Callables:
     """What a definition names, imported."""
 
     handler: Callable[..., Any]
+    worker_type: str
+    """`"thread"`, `"async"` or `"process"`: `"auto"` has been resolved."""
     next_id: Callable[[], Any] | None
     events: Events
     retry_on: Exceptions = ()

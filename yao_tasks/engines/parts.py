@@ -23,6 +23,9 @@ from yao_tasks.engines import transactions
 from yao_tasks.engines.base import Callables, Home
 from yao_tasks.engines.batches import Batches
 
+# By the `worker_type` of `Callables`.
+WORKERS = {"thread": ThreadWorkers}
+
 
 class Parts:
     """The parts of one pool, each of which knows only those below it."""
@@ -60,7 +63,7 @@ class Parts:
         )
         self.places = Places(self.monotonic)
         self.runner = Runner(self.ends, callables.handler, self.places)
-        self.workers = ThreadWorkers(self.runner)
+        self.workers = WORKERS[callables.worker_type](self.runner)
         self.ends.workforce = self.workers
         if definition.worker_max is not None:
             self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)

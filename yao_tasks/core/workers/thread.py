@@ -17,6 +17,8 @@ from yao_tasks.core.runs import Runner
 class ThreadWorkers:
     """The threads of one pool. They start as jobs come, and stay until there are too many, or the end."""
 
+    stoppable = False
+
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.life = runner.life
@@ -65,6 +67,9 @@ class ThreadWorkers:
         """One that hung hangs no more. Called by that worker."""
         # If all of them hang again, that is news.
         self._told = False
+
+    def stop(self, job: Job, attempt: int) -> None:
+        """A thread can't be stopped: it sees `current_job().cancelled`, or is let go."""
 
     def staff(self) -> None:
         """Start as many threads as there is work for, where a failure is no loss: those that are there do it."""
