@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from django.core.exceptions import ImproperlyConfigured
 
 from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
-from yao_tasks.core import current
+from yao_tasks.core import current, listening
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
+from yao_tasks.core.diary import diary
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.keys import nearest
@@ -88,6 +89,7 @@ class House:
             raise RuntimeError("its pools were closed")
         servers.check_threads()
         leaving.at_exit(leave)
+        listening.listen()
         self.home.clock.start()
 
 
@@ -132,6 +134,7 @@ def after_fork() -> None:
     global _serving
     _houses.clear()
     _serving = False
+    diary.clear()
     current.leave()
 
 
@@ -139,6 +142,7 @@ def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
     global _resets
     loading.forget()
+    diary.clear()
     _resets += 1
     old = _houses.pop(os.getpid(), None)
     if old is not None:
