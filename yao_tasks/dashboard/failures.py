@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.translation import gettext
 
 from yao_tasks.core.jobs import FAILURE_NAME, JobError, JobInfo
 from yao_tasks.dashboard.durations import age
 from yao_tasks.dashboard.readings import Reading
+from yao_tasks.dashboard.statuses import kind_word
 
 MOST = 20
 # A page is no place for an essay; the log has all of it.
@@ -58,14 +58,15 @@ def _ended(info: JobInfo) -> datetime:
 
 def _row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool) -> FailureRow:
     error = info.error or JobError(kind="raised", type="", message="", traceback="")
+    hide = reading.redaction.hider(info)
     return FailureRow(
         id=info.id,
         task=reading.config.id,
         name=reading.config.name,
-        kind=_kind(error.kind),
+        kind=kind_word(error.kind),
         type=error.type,
-        message=_start(error.message),
-        traceback=_end(error.traceback) if may_operate else "",
+        message=start_of(hide(error.message)),
+        traceback=end_of(hide(error.traceback)) if may_operate else "",
         attempt=info.attempt,
         moment=_ended(info),
         age=age((now - _ended(info)).total_seconds()),
@@ -73,19 +74,11 @@ def _row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool) -
     )
 
 
-def _kind(kind: str) -> str:
-    words = {
-        "raised": gettext("Raised"),
-        "timeout": gettext("Timed out"),
-        "cancelled": gettext("Cancelled"),
-        "lost": gettext("Lost"),
-    }
-    return words.get(kind, kind)
+def start_of(text: str, length: int = MESSAGE_LENGTH) -> str:
+    """The start of a message."""
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
-def _start(text: str) -> str:
-    return text if len(text) <= MESSAGE_LENGTH else f"{text[:MESSAGE_LENGTH]}…"
-
-
-def _end(text: str) -> str:
-    return text if len(text) <= TRACEBACK_LENGTH else f"…{text[-TRACEBACK_LENGTH:]}"
+def end_of(text: str, length: int = TRACEBACK_LENGTH) -> str:
+    """The end of a traceback, where it says what happened."""
+    return text if len(text) <= length else f"…{text[-length:]}"

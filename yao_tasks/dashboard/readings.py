@@ -11,6 +11,7 @@ from yao_tasks import loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.jobs import JobInfo
+from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.pools import Pool, tasks
 
 # A page that refreshes itself would import a module that fails again and again, with whatever it does
@@ -27,6 +28,7 @@ class Reading:
     metrics: Mapping[str, Any]
     jobs: Mapping[int, JobInfo]
     supports: frozenset[str]
+    redaction: Redaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,19 @@ def read_all() -> list[Reading | Unusable]:
     return [reading for task in tasks if (reading := _read(task)) is not None]
 
 
+def reading_of(pool: Pool) -> Reading:
+    """Ask one pool. ImproperlyConfigured, TaskNotFound."""
+    config = pool.config
+    return Reading(
+        pool=pool,
+        config=config,
+        metrics=pool.metrics(),
+        jobs=pool.jobs,
+        supports=pool.supports,
+        redaction=Redaction(config),
+    )
+
+
 def _read(task: str) -> Reading | Unusable | None:
     now, loaded = time.monotonic(), loading.loaded()
     known = _faults.get(task)
@@ -60,9 +75,7 @@ def _read(task: str) -> Reading | Unusable | None:
         return known.unusable
     try:
         pool = tasks[task]
-        return Reading(
-            pool=pool, config=pool.config, metrics=pool.metrics(), jobs=pool.jobs, supports=pool.supports
-        )
+        return reading_of(pool)
     except ImproperlyConfigured as error:
         unusable = Unusable(task=task, fault=str(error))
         _faults[task] = _Fault(unusable=unusable, until=now + FAULT_SECONDS, loaded=loaded)

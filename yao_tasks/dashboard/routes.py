@@ -5,10 +5,20 @@ from collections.abc import Callable
 from django.http import HttpResponseBase
 from django.urls import URLPattern, path
 
+from yao_tasks.dashboard.bulk import bulk
 from yao_tasks.dashboard.cancel import cancel
+from yao_tasks.dashboard.duplicate import duplicate
+from yao_tasks.dashboard.export import export
+from yao_tasks.dashboard.job import job, job_fragment
+from yao_tasks.dashboard.listing import jobs, jobs_fragment
 from yao_tasks.dashboard.names import (
+    BULK,
     CANCEL,
+    DUPLICATE,
+    EXPORT,
     FRAGMENT,
+    JOB,
+    JOBS,
     OVERVIEW,
     PAUSE,
     PURGE,
@@ -30,6 +40,13 @@ def routes(page: Callable[[View], View]) -> list[URLPattern]:
     return [
         path("", page(overview), name=OVERVIEW),
         path("fragment/", page(fragment), name=FRAGMENT),
+        path("jobs/", page(jobs), name=JOBS),
+        path("jobs/fragment/", page(jobs_fragment), name=f"{JOBS}_fragment"),
+        path("jobs/export/", page(export), name=EXPORT),
+        path("jobs/all/<str:verb>/", page(bulk), name=BULK),
+        path("<str:task>/<int:job_id>/", page(job), name=JOB),
+        path("<str:task>/<int:job_id>/fragment/", page(job_fragment), name=f"{JOB}_fragment"),
+        path("<str:task>/<int:job_id>/duplicate/", page(duplicate), name=DUPLICATE),
         path("<str:task>/<int:job_id>/cancel/", page(cancel), name=CANCEL),
         path("<str:task>/<int:job_id>/retry/", page(retry), name=RETRY),
         path("<str:task>/pause/", page(pause), name=PAUSE),

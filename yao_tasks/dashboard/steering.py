@@ -10,6 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
 from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
@@ -39,10 +40,21 @@ def pool_that_can(verb: str, task: str) -> Pool:
 
 
 def back(request: HttpRequest, site: AdminSite, answer: Answer) -> HttpResponse:
-    """Go back to the page of the overview that the form came from, with a sentence that says what came of it."""
+    """Go back to the page that the form came from, with a sentence that says what came of it."""
     messages.add_message(request, *answer)
-    query = urlencode({"page": request.POST.get("page", "1")})
-    return HttpResponseRedirect(f"{reverse(f'admin:{OVERVIEW}', current_app=site.name)}?{query}")
+    return HttpResponseRedirect(came_from(request, site))
+
+
+def came_from(request: HttpRequest, site: AdminSite) -> str:
+    """The page of the dashboard that the form, or the link, says it stands on; else the overview."""
+    overview = reverse(f"admin:{OVERVIEW}", current_app=site.name)
+    given = request.POST if request.method == "POST" else request.GET
+    page = given.get("next", "")
+    # Only what lies below the overview: nobody is led elsewhere.
+    is_ours = page.startswith(overview) and ".." not in page
+    if is_ours and url_has_allowed_host_and_scheme(page, None):
+        return page
+    return f"{overview}?{urlencode({'page': given.get('page', '1')})}"
 
 
 def record(request: HttpRequest, sentence: str, pool: Pool, job_id: int | None = None) -> None:
