@@ -200,7 +200,11 @@ def test_each_job_is_on_one_page(names: tuple[str, ...], site: Site) -> None:
     assert everything == sorted((job_id for those in jobs.values() for job_id in those), reverse=True)
     assert [len(ids_of(text)) for text in pages] == [50, 50, 20]
     assert "51 to 100 of 120" in pages[1]
-    assert [re.findall(r'rel="(next|prev)"', text) for text in pages] == [["next"], ["prev", "next"], ["prev"]]
+    assert [re.findall(r'rel="(next|prev)"', text) for text in pages] == [
+        ["next"],
+        ["prev", "next"],
+        ["prev"],
+    ]
 
 
 def test_a_page_beyond_the_last_shows_the_first(site: Site) -> None:

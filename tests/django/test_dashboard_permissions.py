@@ -161,8 +161,9 @@ def test_a_cancel_says_so_on_the_page_it_came_from_and_is_logged(site: Site) -> 
         CHANGE,
         sentence,
     )
-    # The index lists it, without a link: there is no page of one job yet.
-    assert entry.get_admin_url() is None
+    # The index lists it with a link that leads to the job.
+    link = operator().get(str(entry.get_admin_url()))
+    assert link["Location"] == reverse("admin:yao_tasks_dashboard_job", args=["welcome_email", job_id])
 
 
 def test_a_job_that_had_ended_already_is_said_and_not_logged(site: Site) -> None:

@@ -47,7 +47,7 @@ def page(name: str) -> Callable[[Shown], tuple[View, View]]:
         @permission_required(VIEW_JOBS, raise_exception=True)
         def fragment(request: HttpRequest, *, site: AdminSite, **address: Any) -> HttpResponseBase:
             try:
-                context = {**rights(request), **shown(request, **address)}
+                context = {**standing(request), **shown(request, **address)}
             except NoPage as error:
                 return HttpResponse(str(error), status=error.code, content_type="text/plain; charset=utf-8")
             return unless_known(request, render(request, f"{FOLDER}/_{name}_regions.html", context))
@@ -83,16 +83,17 @@ def frame(request: HttpRequest, site: AdminSite) -> dict[str, Any]:
     query = request.META.get("QUERY_STRING", "")
     return {
         **site.each_context(request),
-        "here": request.get_full_path(),
         "fragment_url": f"{request.path}fragment/{'?' if query else ''}{query}",
         "where": where(),
-        **rights(request),
+        **standing(request),
     }
 
 
-def rights(request: HttpRequest) -> Mapping[str, bool]:
-    """What the reader may do beside looking."""
+def standing(request: HttpRequest) -> Mapping[str, Any]:
+    """Where the reader is, on the page as in its fragment, and what he may do beside looking."""
+    query = request.META.get("QUERY_STRING", "")
     return {
+        "here": request.path.removesuffix("fragment/") + (f"?{query}" if query else ""),
         "may_operate": request.user.has_perm(OPERATE_JOBS),
         "may_see_args": request.user.has_perm(VIEW_JOB_ARGS),
     }

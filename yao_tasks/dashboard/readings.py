@@ -52,7 +52,7 @@ _faults: dict[str, _Fault] = {}
 
 def read_all() -> list[Reading | Unusable]:
     """Ask each task's pool, in the order of their ids. A task at fault is an answer, too."""
-    return [reading for task in tasks if (reading := _read(task)) is not None]
+    return [reading for task in tasks if (reading := read_one(task)) is not None]
 
 
 def reading_of(pool: Pool) -> Reading:
@@ -68,7 +68,8 @@ def reading_of(pool: Pool) -> Reading:
     )
 
 
-def _read(task: str) -> Reading | Unusable | None:
+def read_one(task: str) -> Reading | Unusable | None:
+    """Ask one task's pool. None where there is no such task (any more)."""
     now, loaded = time.monotonic(), loading.loaded()
     known = _faults.get(task)
     if known is not None and known.loaded is loaded and now < known.until:

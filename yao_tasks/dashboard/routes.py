@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 
 from yao_tasks.dashboard.bulk import bulk
 from yao_tasks.dashboard.cancel import cancel
+from yao_tasks.dashboard.changed import changed
 from yao_tasks.dashboard.duplicate import duplicate
 from yao_tasks.dashboard.export import export
 from yao_tasks.dashboard.job import job, job_fragment
@@ -14,6 +15,7 @@ from yao_tasks.dashboard.listing import jobs, jobs_fragment
 from yao_tasks.dashboard.names import (
     BULK,
     CANCEL,
+    CHANGE,
     DUPLICATE,
     EXPORT,
     FRAGMENT,
@@ -21,6 +23,7 @@ from yao_tasks.dashboard.names import (
     JOBS,
     OVERVIEW,
     PAUSE,
+    POOL,
     PURGE,
     RESIZE,
     RESUME,
@@ -28,6 +31,7 @@ from yao_tasks.dashboard.names import (
 )
 from yao_tasks.dashboard.overview import fragment, overview
 from yao_tasks.dashboard.pause import pause, resume
+from yao_tasks.dashboard.pool import pool, pool_fragment
 from yao_tasks.dashboard.purge import purge
 from yao_tasks.dashboard.resize import resize
 from yao_tasks.dashboard.retry import retry
@@ -49,6 +53,9 @@ def routes(page: Callable[[View], View]) -> list[URLPattern]:
         path("<str:task>/<int:job_id>/duplicate/", page(duplicate), name=DUPLICATE),
         path("<str:task>/<int:job_id>/cancel/", page(cancel), name=CANCEL),
         path("<str:task>/<int:job_id>/retry/", page(retry), name=RETRY),
+        path("<str:task>/pool/", page(pool), name=POOL),
+        path("<str:task>/pool/fragment/", page(pool_fragment), name=f"{POOL}_fragment"),
+        path("<str:object_id>/change/", page(changed), name=CHANGE),
         path("<str:task>/pause/", page(pause), name=PAUSE),
         path("<str:task>/resume/", page(resume), name=RESUME),
         path("<str:task>/resize/", page(resize), name=RESIZE),
