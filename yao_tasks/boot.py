@@ -17,7 +17,7 @@ from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.diary import diary
 from yao_tasks.core.errors import TaskNotFound
-from yao_tasks.core.ids import Ids
+from yao_tasks.core.ids import Ids, Owner
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
 from yao_tasks.core.starvation import Starvation
@@ -197,6 +197,16 @@ def reopen() -> None:
 def processes() -> list[int]:
     """The pids of the live processes of this site on this machine that have added jobs."""
     return house().home.ids.processes()
+
+
+def owners() -> list[Owner]:
+    """The processes of this site on this machine that took the last blocks of ids, dead ones too, the oldest first."""
+    return house().home.ids.owners()
+
+
+def is_serving() -> bool:
+    """Whether this process has answered a request, or is `runtasks`."""
+    return _serving
 
 
 def leave() -> None:

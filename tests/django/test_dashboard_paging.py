@@ -192,7 +192,7 @@ def test_the_fragment_holds_what_the_page_holds_and_no_token(site: Site) -> None
 
     assert fragment.strip() in page(client)
     assert "csrf" not in fragment
-    assert fragment.count("data-region=") == 4
+    assert fragment.count("data-region=") == 7
 
 
 @pytest.mark.parametrize(

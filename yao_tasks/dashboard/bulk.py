@@ -56,8 +56,8 @@ def bulk(request: HttpRequest, verb: str, *, site: AdminSite) -> HttpResponseBas
 
 def _found(request: HttpRequest) -> tuple[list[Found], bool]:
     readings = usable()
-    if "all" in request.POST:
-        wanted = read_filter(QueryDict(request.POST.get("filter", "").removeprefix("?")))
+    if _everything(request):
+        wanted = read_filter(QueryDict(_filter(request).removeprefix("?")))
         return find_all(readings, wanted, may_see_args=request.user.has_perm(VIEW_JOB_ARGS))
     by_task = {reading.config.id: reading for reading in readings}
     found = []
@@ -66,6 +66,15 @@ def _found(request: HttpRequest) -> tuple[list[Found], bool]:
         if task in by_task and job_id.isascii() and job_id.isdigit() and len(job_id) <= 16:
             found += _one(by_task[task], int(job_id))
     return found, False
+
+
+def _everything(request: HttpRequest) -> bool:
+    """Whether all that match are meant; a button of a group brings the filter of its own group along."""
+    return "all" in request.POST or "group" in request.POST
+
+
+def _filter(request: HttpRequest) -> str:
+    return request.POST.get("group") or request.POST.get("filter", "")
 
 
 def _one(reading: Reading, job_id: int) -> list[Found]:
@@ -87,9 +96,9 @@ def _confirm(
         "others": len(found) - len(fitting),
         "by_task": sorted(Counter(info.task for _, info in fitting).items()),
         "there_are_more": there_are_more,
-        "everything": "all" in request.POST,
-        "filter": request.POST.get("filter", ""),
-        "keys": [] if "all" in request.POST else [f"{info.task}/{info.id}" for _, info in fitting],
+        "everything": _everything(request),
+        "filter": _filter(request),
+        "keys": [] if _everything(request) else [f"{info.task}/{info.id}" for _, info in fitting],
         "rates": RATES if verb.can_be_paced else (),
         "next": came_from(request, site),
     }

@@ -51,6 +51,8 @@ class Filter:
     """A tab: a key of `SEARCHES`."""
     kind: str = ""
     """Of a failure."""
+    type: str = ""
+    """The name of a failure's exception, whole."""
     q: str = ""
     """A text: `id:`, `args:` or `error:` before it says where, without one it may be anywhere."""
     since: str = ""
@@ -76,7 +78,7 @@ class Filter:
     @property
     def is_by_tab_only(self) -> bool:
         """Whether the counts of the tabs say how many jobs there are."""
-        return not (self.kind or self.q or self.since or self.until)
+        return not (self.kind or self.type or self.q or self.since or self.until)
 
     def query(self, **changes: Any) -> str:
         """The address's query with these changes, its defaults left out: `?status=failed`."""
@@ -98,6 +100,7 @@ def read_filter(given: QueryDict | Mapping[str, str]) -> Filter:
         task=given.get("task", ""),
         status=_one_of("status", given.get("status", ""), SEARCHES),
         kind=_one_of("kind", given.get("kind", ""), ["", *KINDS]),
+        type=given.get("type", "")[:LONGEST_TEXT],
         q=given.get("q", "").strip()[:LONGEST_TEXT],
         since=given.get("since", ""),
         until=given.get("until", ""),

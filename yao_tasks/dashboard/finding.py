@@ -35,7 +35,7 @@ class Page:
 def find_page(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool) -> Page:
     """The page that is asked for, or the nearest one."""
     readings = [one for one in readings if "search" in one.supports and wanted.task in ("", one.config.id)]
-    if wanted.q:
+    if wanted.q or wanted.type:
         return _page_of_text(readings, wanted, may_see_args=may_see_args)
     if len(readings) == 1:
         return _page_of_one(readings[0], wanted)
@@ -50,7 +50,7 @@ def find_page(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool
 def find_all(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool) -> tuple[list[Found], bool]:
     """All that fit, `MOST` at most; whether there may be more."""
     readings = [one for one in readings if "search" in one.supports and wanted.task in ("", one.config.id)]
-    fits = _matcher(wanted.q, may_see_args=may_see_args)
+    fits = _matcher(wanted, may_see_args=may_see_args)
     id_wanted = _wanted_id(wanted.q)
     if id_wanted is not None:
         return list(_by_id(readings, id_wanted)), False
@@ -76,7 +76,7 @@ def _page_of_text(readings: Sequence[Reading], wanted: Filter, *, may_see_args: 
     id_wanted = _wanted_id(wanted.q)
     if id_wanted is not None:
         return Page(found=list(_by_id(readings, id_wanted)), number=1, has_more=False)
-    fits = _matcher(wanted.q, may_see_args=may_see_args)
+    fits = _matcher(wanted, may_see_args=may_see_args)
     share = max(100, ROUND // max(1, len(readings)))
     looked_at = [
         [(one, info) for info in one.pool.search(**wanted.search, offset=wanted.back * share, limit=share)]
@@ -128,8 +128,9 @@ def _by_id(readings: Iterable[Reading], job_id: int) -> Iterator[Found]:
         yield reading, info
 
 
-def _matcher(text: str, *, may_see_args: bool) -> Callable[[Reading, JobInfo], bool]:
+def _matcher(wanted: Filter, *, may_see_args: bool) -> Callable[[Reading, JobInfo], bool]:
     """Whether a job has the text, in what the reader may see of it: else a search would tell of the rest."""
+    text = wanted.q
     where, _, rest = text.partition(":")
     if where not in ("args", "error"):
         where, rest = "", text
@@ -147,4 +148,9 @@ def _matcher(text: str, *, may_see_args: bool) -> Callable[[Reading, JobInfo], b
         arguments = " ".join(f"{name}={value}" for name, value in reading.redaction.arguments(info))
         return sought in arguments.casefold()
 
+    def fits_type(reading: Reading, info: JobInfo) -> bool:
+        return info.error is not None and info.error.type == wanted.type and fits(reading, info)
+
+    if wanted.type:
+        return fits_type
     return fits if text else lambda reading, info: True
