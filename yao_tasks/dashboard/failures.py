@@ -10,7 +10,7 @@ from yao_tasks.core.jobs import FAILURE_NAME, JobError, JobInfo
 from yao_tasks.dashboard.durations import age
 from yao_tasks.dashboard.filters import Filter
 from yao_tasks.dashboard.readings import Reading
-from yao_tasks.dashboard.statuses import kind_word
+from yao_tasks.dashboard.statuses import failure, kind_word
 
 MOST = 20
 # So many failures are looked at, of all pools: some milliseconds.
@@ -29,6 +29,7 @@ class FailureRow:
     id: int
     task: str
     name: str
+    icon: str
     kind: str
     """The kind of failure in the reader's words."""
     type: str
@@ -80,6 +81,7 @@ def _row(reading: Reading, infos: Sequence[JobInfo], now: datetime, *, may_opera
         id=last.id,
         task=reading.config.id,
         name=reading.config.name,
+        icon=failure(error.kind).icon,
         kind=kind_word(error.kind),
         type=error.type,
         message=start_of(hide(error.message)),

@@ -55,6 +55,7 @@ class Row:
     moment: datetime | None
     """When it ended, or will run next."""
     worker: str
+    """Its name without its task's, which stands in the same line."""
 
 
 @page("jobs")
@@ -74,6 +75,7 @@ def _views(request: HttpRequest) -> dict[str, Any]:
         "tasks": [one.config.id for one in readings],
         "is_known_task": not wanted.task or bool(in_task),
         "kinds": KINDS.items(),
+        "today": timezone.localdate(now),
         "rows": [row_of(one, now) for one in found.found],
         "page": found,
         "first": (found.number - 1) * PER_PAGE + 1,
@@ -130,7 +132,9 @@ def row_of(found: Found, now: datetime) -> Row:
     reading, info = found
     hide = reading.redaction.hider(info)
     status = status_of(info)
-    said = f"{info.error.type}: {info.error.message}" if info.error is not None else info.message
+    said = info.message
+    if info.error is not None:
+        said = f"{info.error.type.rpartition('.')[2]}: {info.error.message}"
     return Row(
         id=info.id,
         task=info.task,
@@ -145,7 +149,7 @@ def row_of(found: Found, now: datetime) -> Row:
         wait=_wait(info, now),
         run=_run(info, now),
         moment=info.ended_at or info.due_at,
-        worker=info.worker or "",
+        worker=(info.worker or "").removeprefix(f"{info.task}-"),
     )
 
 

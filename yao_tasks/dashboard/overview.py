@@ -27,7 +27,7 @@ def _views(request: HttpRequest) -> dict[str, Any]:
     failures = recent_failures(usable, may_operate=may_operate)
     errors = _last_errors(failures)
     return {
-        "title": gettext("Jobs"),
+        "title": gettext("Overview"),
         "tab": "overview",
         "where": where(),
         "faults": [*conf.faults(), *loading.loaded().faults],
@@ -55,4 +55,4 @@ def _task(reading: Any) -> str:
 def _last_errors(failures: Sequence[FailureRow]) -> dict[str, str]:
     """By task: the type of the exception that it failed with last."""
     # The latest of each comes last.
-    return {failure.task: failure.type for failure in reversed(failures)}
+    return {failure.task: failure.type.rpartition(".")[2] for failure in reversed(failures)}

@@ -85,7 +85,9 @@ def _moments(info: JobInfo, runs: Sequence[Run]) -> Iterator[tuple[str, str, dat
     yield "waiting", gettext("Added"), info.added_at
     for run in runs:
         yield "running", gettext("Run %(number)d started") % {"number": run.number}, run.started
-        if run.ended is not None and run.error is not None:
+        # The end of the last run is that of the job, which follows.
+        is_last = info.ended_at is not None and run.error == info.error
+        if run.ended is not None and run.error is not None and not is_last:
             status = failure(run.error.kind)
             words = {"number": run.number, "status": status.word}
             yield status.icon, gettext("Run %(number)d: %(status)s") % words, run.ended
