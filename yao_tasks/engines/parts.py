@@ -35,6 +35,8 @@ class Parts:
     """The parts of one pool, each of which knows only those below it."""
 
     asks_database = False
+    # Of jobs that events have recorded.
+    event_rows: "RowsOf | None" = None
     announcer_class = Announcer
     ends_class = Ends
 

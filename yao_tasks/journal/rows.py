@@ -9,7 +9,6 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import CODES, DROPPED, PUBLIC, SUCCEEDED, Job, JobError
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.strict import encoded
@@ -144,7 +143,7 @@ class RowsOf:
         try:
             text = _encode(result)
         except Exception as error:  # noqa: BLE001 - an object's own code may be asked
-            return _encode(f"(not kept: it is no JSON, {shown(type(error).__name__)})")
+            return _encode(f"(not kept: it is no JSON, {type(error).__name__})")
         if len(text) > self.most_result:
             return _encode(f"(not kept: {len(text):,} bytes, and MAX_RESULT is {self.most_result:,})")
         return text
