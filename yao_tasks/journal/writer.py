@@ -86,14 +86,14 @@ class Writer:
 
     def flush(self, seconds: float, *, last: bool = False) -> bool:
         """Have all that has happened until now written. False if that took longer, or the database is away."""
-        with self._starting:
-            if self._thread is None:
-                return True
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return True
         flush = Flush(last=last)
         self.put(flush)
         done = flush.done.wait(seconds) and self.away_since is None
         if last and done:
-            self._thread.join()
+            thread.join()
         return done
 
     def _run(self) -> None:
