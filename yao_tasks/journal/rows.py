@@ -25,13 +25,15 @@ _encode = DjangoJSONEncoder(allow_nan=False, separators=(",", ":")).encode
 class Row:
     """What the journal keeps of a job beside the job itself, which points to it as `job.row`."""
 
-    __slots__ = ("args", "dirty", "pool", "runs", "state", "wrote_at")
+    __slots__ = ("args", "dirty", "forgotten", "pool", "runs", "state", "wrote_at")
 
     def __init__(self, pool: "RowsOf", args: str) -> None:
         self.pool = pool
         self.args = args
         # Whether the job stands in the writer's queue.
         self.dirty = False
+        # Whether its end was one too many, while the database was away.
+        self.forgotten = False
         self.runs: list[dict[str, Any]] | None = None
         # What was written last, and when (monotonic): status and attempt.
         self.state: tuple[int, int] | None = None

@@ -142,16 +142,22 @@ class Writer:
         # Before it is drawn: what changes from here on comes again.
         job.row.dirty = False
         self._pending[job] = None
-        if len(self._pending) > BACKLOG:
+        if job.row.forgotten:
+            job.row.forgotten = False
+            self._forgotten -= 1
+        # Seldom, since it looks at all of them.
+        if len(self._pending) > BACKLOG + BACKLOG // 10:
             self._forget()
 
     def _forget(self) -> None:
-        """There is no more room: forget first what will come again by itself, a job that hasn't ended."""
-        alive = next((job for job in self._pending if job.status < SUCCEEDED), None)
-        if alive is None:
-            alive = next(iter(self._pending))
+        """No more room: forget what comes again by itself, jobs that have not ended, and then the oldest ends."""
+        for job in [job for job in self._pending if job.status < SUCCEEDED]:
+            del self._pending[job]
+        for job in list(self._pending)[: max(0, len(self._pending) - BACKLOG)]:
+            del self._pending[job]
+            assert isinstance(job.row, Row)
+            job.row.forgotten = True
             self._forgotten += 1
-        del self._pending[alive]
 
     def _write_pending(self, *, everything: bool) -> None:
         now = self.monotonic()
