@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
-from yao_tasks.core.errors import BadJobId, JobNotFound
+from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.dashboard.filters import read_filter
 from yao_tasks.dashboard.finding import Found, find_all
@@ -140,6 +140,8 @@ def _act(verb: Verb, reading: Reading, info: JobInfo) -> str | None:
         if verb.name not in reading.supports and verb.name != "duplicate":
             return gettext("its engine can't do that.")
         return None if verb.act(reading.pool, info) else _why_not(verb, reading, info)
+    except JobElsewhere:
+        return gettext("lives in another process.")
     except (JobNotFound, BadJobId):
         return gettext("no longer known here.")
     except REFUSALS as error:

@@ -33,6 +33,8 @@ class Tab:
     count: int
     query: str
     is_current: bool
+    has_more: bool
+    """Recorded jobs, which nobody has counted, come on top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,9 @@ def _views(request: HttpRequest) -> dict[str, Any]:
         "page": found,
         "first": (found.number - 1) * PER_PAGE + 1,
         "last": (found.number - 1) * PER_PAGE + len(found.found),
-        "total": next(tab.count for tab in tabs if tab.is_current) if wanted.is_by_tab_only else None,
+        "total": next((tab.count for tab in tabs if tab.is_current and not tab.has_more), None)
+        if wanted.is_by_tab_only
+        else None,
         "is_end_of_merge": found.number == MERGED_PAGES and len(in_task) > 1,
         "links": _links(wanted, found.number),
         "can_act": request.user.has_perm(OPERATE_JOBS) and bool(found.found),
@@ -108,6 +112,7 @@ def tabs_of(readings: Sequence[Reading], wanted: Filter) -> list[Tab]:
             word=str(word),
             count=counts[key],
             query=wanted.query(status=key, kind="" if key != "failed" else wanted.kind, page=1, back=0),
+            has_more=any(one.is_recorded for one in readings) and key != "running",
             is_current=key == (wanted.status or ("failed" if wanted.kind else "")),
         )
         for key, word in WORDS.items()

@@ -87,6 +87,7 @@ class PoolRow:
     slow_events: tuple[Said, ...] = ()
     kind: str = ""
     """Its engine and its kind of workers."""
+    is_memory_only: bool = True
     left: str = ""
     """How long it takes at this rate until nothing waits; empty where that can't be said."""
     success: str = ""
@@ -123,6 +124,7 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool, last_error: str 
         failed_events=now["failed_events"],
         slow_events=tuple(map(said, now["slow_events"])),
         kind=f"{config.engine or conf.current().engine} · {config.worker_type}",
+        is_memory_only=not reading.is_recorded,
         left=_left(now),
         success=_success(now["minutes"]),
         last_error=last_error,

@@ -30,6 +30,11 @@ class Reading:
     supports: frozenset[str]
     redaction: Redaction
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it has jobs in the database, too, which its numbers don't count."""
+        return "record" in self.supports or "durable" in self.supports
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:

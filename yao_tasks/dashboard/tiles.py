@@ -1,6 +1,6 @@
 """The numbers at the top of the overview. Each counts what its list can show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,32 +21,52 @@ class Tile:
     word: str
     count: int
     query: str | None = None
+    has_more: bool = False
+    """Recorded jobs, which nobody has counted, come on top."""
     notes: tuple[str, ...] = ()
 
 
 def tiles_of(readings: Sequence[Reading]) -> list[Tile]:
     """All of them, of these pools together."""
-    all_metrics = [reading.metrics for reading in readings]
-    counts = _sum(counts_of(metrics) for metrics in all_metrics)
-    kept = _sum(metrics["kept"] for metrics in all_metrics)
-    failed = _sum(metrics["failed"] for metrics in all_metrics)
-    hour = _sum(minute for metrics in all_metrics for minute in metrics["minutes"])
-    icons = {"running": "running", "waiting": "waiting", "retrying": "retrying", "delayed": "delayed"}
+    counts = _sum(counts_of(one.metrics) | _kinds(one.metrics) for one in readings)
+    gone = _sum(_gone(one.metrics) for one in readings if not one.is_recorded)
+    hour = _sum(minute for one in readings for minute in one.metrics["minutes"])
+    in_hour = {key: (*_in_hour(hour, key), *_rate(hour, key)) for key in ("succeeded", "failed")}
+    refused = sum(one.metrics["refused"] for one in readings)
     return [
         *(
-            Tile(icon=icon, word=str(WORDS[key]), count=counts.get(key, 0), query=Filter(status=key).query())
-            for key, icon in icons.items()
+            Tile(
+                icon=icon,
+                word=word,
+                count=counts.get(key, 0),
+                query=wanted.query(),
+                has_more=key != "running" and any(one.is_recorded for one in readings),
+                notes=(*in_hour.get(key, ()), *_no_longer_kept(gone.get(key, 0))),
+            )
+            for key, icon, word, wanted in _kinds_of_tiles()
         ),
-        _ended(
-            "succeeded",
-            counts,
-            _notes(hour, "succeeded"),
-            sum(metrics["succeeded"] for metrics in all_metrics),
-        ),
-        _ended("failed", counts, (*_notes(hour, "failed"), *_rate(hour)), sum(failed.values())),
-        *(_kind(kind, kept, failed) for kind in ("timeout", "cancelled")),
-        Tile(icon="fault", word=gettext("Refused"), count=sum(metrics["refused"] for metrics in all_metrics)),
+        Tile(icon="fault", word=gettext("Refused"), count=refused),
     ]
+
+
+def _kinds_of_tiles() -> Iterator[tuple[str, str, str, Filter]]:
+    """Key, icon, word, and what the list is asked for."""
+    for key in ("running", "waiting", "retrying", "delayed", "succeeded"):
+        yield key, key, str(WORDS[key]), Filter(status=key)
+    yield "failed", "fault", str(WORDS["failed"]), Filter(status="failed")
+    for kind, icon in (("timeout", "fault"), ("cancelled", "cancelled")):
+        yield kind, icon, kind_word(kind), Filter(status="failed", kind=kind)
+
+
+def _kinds(metrics: Mapping[str, Any]) -> dict[str, int]:
+    return {kind: metrics["kept"][kind] for kind in metrics["failed"]}
+
+
+def _gone(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """How many have ended and are no longer kept. One that a person has tried again has ended twice."""
+    now = counts_of(metrics) | _kinds(metrics)
+    ever = {"succeeded": metrics["succeeded"], "failed": sum(metrics["failed"].values()), **metrics["failed"]}
+    return {key: max(0, count - now[key]) for key, count in ever.items()}
 
 
 def _sum(counts: Any) -> dict[str, int]:
@@ -57,41 +77,20 @@ def _sum(counts: Any) -> dict[str, int]:
     return total
 
 
-def _ended(key: str, counts: Mapping[str, int], notes: Sequence[str], ever: int) -> Tile:
-    return Tile(
-        icon="fault" if key == "failed" else key,
-        word=str(WORDS[key]),
-        count=counts.get(key, 0),
-        query=Filter(status=key).query(),
-        notes=(*notes, *_gone(ever - counts.get(key, 0))),
-    )
-
-
-def _kind(kind: str, kept: Mapping[str, int], failed: Mapping[str, int]) -> Tile:
-    return Tile(
-        icon="cancelled" if kind == "cancelled" else "fault",
-        word=kind_word(kind),
-        count=kept.get(kind, 0),
-        query=Filter(status="failed", kind=kind).query(),
-        notes=_gone(failed.get(kind, 0) - kept.get(kind, 0)),
-    )
-
-
-def _notes(hour: Mapping[str, int], key: str) -> tuple[str, ...]:
+def _in_hour(hour: Mapping[str, int], key: str) -> tuple[str, ...]:
     count = hour.get(key, 0)
     return (gettext("%(count)s in the last hour") % {"count": number_format(count)},) if count else ()
 
 
-def _rate(hour: Mapping[str, int]) -> tuple[str, ...]:
+def _rate(hour: Mapping[str, int], key: str) -> tuple[str, ...]:
     failed, ended = hour.get("failed", 0), hour.get("failed", 0) + hour.get("succeeded", 0)
-    if not failed:
+    if key != "failed" or not failed:
         return ()
     return (gettext("%(percent)s %% of all") % {"percent": number_format(100 * failed / ended, 1)},)
 
 
-def _gone(count: int) -> tuple[str, ...]:
-    # One that is tried again by a person is counted once more when it ends.
-    if count <= 0:
+def _no_longer_kept(count: int) -> tuple[str, ...]:
+    if not count:
         return ()
     text = ngettext("%(count)s no longer kept", "%(count)s no longer kept", count)
     return (text % {"count": number_format(count)},)
