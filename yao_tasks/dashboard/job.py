@@ -28,6 +28,18 @@ TRACEBACK_LENGTH = 16_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the top of the page shows of a job as it is: never its arguments."""
+
+    id: int
+    attempt: int
+    worker: str
+    total: float
+    percent: int
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
     """One line of the table of attempts."""
 
@@ -63,7 +75,14 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
     shown = {
         "title": gettext("Job %(id)d of %(name)s") % {"id": job_id, "name": pool.config.name},
         "task": task,
-        "info": info,
+        "info": Head(
+            id=info.id,
+            attempt=info.attempt,
+            worker=info.worker or "",
+            total=info.total,
+            percent=info.percent,
+            error_type=info.error.type if info.error else "",
+        ),
         "status": status_of(info),
         "message": hide(info.message),
         "error_message": hide(info.error.message) if info.error else "",

@@ -15,8 +15,8 @@ from yao_tasks.dashboard.durations import duration, limit
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.dashboard.statuses import moment_of, status_of
 
-PER_PAGE = 100
-# So many running jobs of a pool, two pages of them, are put before those that wait; further ones stand in
+PER_PAGE = 50
+# So many running jobs of a pool, four pages of them, are put before those that wait; further ones stand in
 # their places among these. A pool may have 1,000 workers.
 FIRST = 200
 

@@ -76,10 +76,11 @@ def _views(request: HttpRequest) -> dict[str, Any]:
         "tabs": tabs,
         "tasks": [one.config.id for one in readings],
         "is_known_task": not wanted.task or bool(in_task),
-        "kinds": KINDS.items(),
+        "kinds": [(kind, str(word)) for kind, word in KINDS.items()],
         "today": timezone.localdate(now),
         "rows": [row_of(one, now) for one in found.found],
-        "page": found,
+        "has_more": found.has_more,
+        "goes_back": found.goes_back,
         "first": (found.number - 1) * PER_PAGE + 1,
         "last": (found.number - 1) * PER_PAGE + len(found.found),
         "total": next((tab.count for tab in tabs if tab.is_current and not tab.has_more), None)

@@ -52,7 +52,7 @@ def _views(request: HttpRequest, *, task: str) -> dict[str, Any]:
     config = reading.config
     return shown | {
         "title": config.name,
-        "metrics": reading.metrics,
+        "numbers": {name: reading.metrics[name] for name in ("running", "waiting", "workers")},
         "worker_type": config.worker_type,
         "workers": _workers(reading),
         "idle": max(0, reading.metrics["workers"] - reading.metrics["running"] - reading.metrics["stuck"]),

@@ -72,6 +72,8 @@ def _row(owner: Owner, now: datetime, *, is_alive: bool) -> ProcessRow:
     is_this = is_alive and owner.pid == os.getpid()
     metrics = [reading.metrics for reading in usable()] if is_this else None
     seen = datetime.fromtimestamp(EPOCH + owner.block / 100, UTC) if owner.block else now
+    # To the minute: a page that says more would be another one each time.
+    seen = seen.replace(second=0, microsecond=0)
     return ProcessRow(
         name=f"{socket.gethostname()}:{owner.pid}",
         kind=_kind() if is_this else "",
