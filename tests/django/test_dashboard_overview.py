@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.conftest import Gate, Site, until
 from tests.django.dashboard import (
@@ -24,8 +25,10 @@ from tests.django.dashboard import (
     viewer,
 )
 from tests.django.test_dashboard_page import words
+from yao_tasks.core import machine
 from yao_tasks.core.ids import EPOCH, Owner, birth
 from yao_tasks.dashboard.processes import rows_of
+from yao_tasks.models import JobOwner
 from yao_tasks.pools import Pool, tasks
 
 pytestmark = pytest.mark.django_db
@@ -304,13 +307,36 @@ def test_living_and_dead_processes_are_listed_once_each(monkeypatch: pytest.Monk
         Owner(block=40_000, pid=99_999_999, born="7"),
     ]
 
-    rows = rows_of(owners, now)
+    rows = rows_of(owners, [], now)
 
     # This one has taken none.
     assert [row.is_this for row in rows] == [True, False, False, False]
     assert [row.name.rpartition(":")[2] for row in rows[1:]] == ["1", "99999999", "99999998"]
     assert [row.is_alive for row in rows] == [True, True, False, False]
     assert [row.age for row in rows[1:]] == ["13 min ago", "10 min ago", "11 min ago"]
+
+
+def test_processes_that_write_recorded_jobs_are_listed_with_what_their_rows_say() -> None:
+    now = timezone.now()
+    here = machine.mine()
+    same = {"machine": here.machine, "boot": here.boot, "pid_space": here.pid_space}
+    elsewhere = JobOwner(
+        machine="m2", pid=7, born="1", host="other", role="runtasks", release="2.0", started_at=now
+    )
+    mine = JobOwner(**same, pid=1, born=birth(1), host="vm", role="server", release="1.9", started_at=now)
+    ended = JobOwner(
+        **same, pid=99_999_999, born="1", host="vm", role="command", started_at=now, ended_at=now
+    )
+
+    rows = rows_of([Owner(block=1, pid=1, born=birth(1))], [elsewhere, mine, ended], now)
+
+    told = {row.name.rpartition(":")[2]: (row.is_alive, row.kind, row.release) for row in rows[1:]}
+    assert told == {
+        "7": (None, "runtasks", "2.0"),
+        "1": (True, "web", "1.9"),
+        "99999999": (False, "command", ""),
+    }
+    assert rows[0].is_this
 
 
 def test_a_process_is_shown_though_no_file_can_be_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
