@@ -52,28 +52,41 @@ def no_server(vendor: str) -> str:
 
 
 @contextmanager
-def database(vendor: str, folder: Path) -> Iterator[str]:
-    """A database with the app's tables, under the alias `journal`. Without a server: a skip, in CI a failure."""
+def database(vendor: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """A database with the app's tables, gone afterwards. Without a server: a skip, in CI a failure.
+
+    Answers what settings say of it; `known` makes an alias of that.
+    """
     why = "" if vendor == "sqlite" else no_server(vendor)
     if why and os.environ.get("CI"):
         pytest.fail(why)
     elif why:
         pytest.skip(why)
     _create(vendor)
-    settings.DATABASES[ALIAS] = connections.configure_settings(
-        {"default": {}, ALIAS: configured(vendor, folder)}
-    )[ALIAS]
-    connections.settings[ALIAS] = settings.DATABASES[ALIAS]
+    config = configured(vendor, folder)
     try:
-        call_command("migrate", "yao_tasks", database=ALIAS, verbosity=0)
-        yield ALIAS
+        with known(config) as alias:
+            call_command("migrate", "yao_tasks", database=alias, verbosity=0)
+        yield config
     finally:
-        connections[ALIAS].close()
-        del connections[ALIAS]
-        # Often one and the same dict.
-        for known in (connections.settings, settings.DATABASES):
-            known.pop(ALIAS, None)
         _drop(vendor)
+
+
+@contextmanager
+def known(config: dict[str, Any], alias: str = ALIAS) -> Iterator[str]:
+    """Meanwhile Django knows this database under an alias."""
+    # Often one and the same dict.
+    places = (connections.settings, settings.DATABASES)
+    for place in places:
+        place[alias] = connections.configure_settings({"default": {}, alias: dict(config)})[alias]
+    try:
+        yield alias
+    finally:
+        # Before the alias goes: who finds it gone opens nothing.
+        connections[alias].close()
+        del connections[alias]
+        for place in places:
+            place.pop(alias, None)
 
 
 def _create(vendor: str) -> None:

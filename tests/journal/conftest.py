@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Site, until
-from tests.databases import VENDORS, database
+from tests.databases import VENDORS, database, known
 from yao_tasks import boot, conf
 from yao_tasks.models import JobOwner, JobRecord, PausedTask
 from yao_tasks.pools import Pool
@@ -15,26 +15,24 @@ from yao_tasks.pools import Pool
 @pytest.fixture(scope="session", params=VENDORS)
 def vendor_database(
     request: pytest.FixtureRequest, tmp_path_factory: Any, django_db_blocker: Any
-) -> Iterator[str]:
-    """A database of each vendor, for the whole run. The alias under which Django knows it."""
-    with django_db_blocker.unblock(), database(request.param, tmp_path_factory.mktemp("journal")) as alias:
-        yield alias
+) -> Iterator[dict[str, Any]]:
+    """A database of each vendor, for the whole run: what settings say of it."""
+    with django_db_blocker.unblock(), database(request.param, tmp_path_factory.mktemp("journal")) as config:
+        yield config
 
 
 @pytest.fixture
-def journal(vendor_database: str, site: Site, settings: Any, django_db_blocker: Any) -> Iterator[str]:
+def journal(
+    vendor_database: dict[str, Any], site: Site, settings: Any, django_db_blocker: Any
+) -> Iterator[str]:
     """An empty journal of the site, in a database of each vendor. The database's alias."""
-    settings.YAO_TASKS = {**settings.YAO_TASKS, "DATABASE": vendor_database}
-    conf.reset()
-    with django_db_blocker.unblock():
-        yield vendor_database
+    with django_db_blocker.unblock(), known(vendor_database) as alias:
+        settings.YAO_TASKS = {**settings.YAO_TASKS, "DATABASE": alias}
+        conf.reset()
+        yield alias
         boot.reset()
         for model in (JobRecord, JobOwner, PausedTask):
-            model.objects.using(vendor_database).all().delete()
-        # Of this thread: a test may have looked.
-        from django.db import connections
-
-        connections[vendor_database].close()
+            model.objects.using(alias).all().delete()
 
 
 Recorded = Callable[..., Pool]

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import DataError, OperationalError, connections
 
 from tests.conftest import SECONDS, Site, until
-from tests.databases import configured
+from tests.databases import configured, known
 from tests.journal.conftest import Recorded, Rows, written
 from yao_tasks import boot, conf
 from yao_tasks.journal import sql, writer
@@ -186,18 +186,12 @@ def test_missing_tables_are_one_sentence_and_jobs_go_on_until_they_are_there(
 @pytest.fixture
 def small(site: Site, settings: Any, tmp_path: Path, django_db_blocker: Any) -> Any:
     """An SQLite database of its own, which can be made full or read-only."""
-    config = connections.configure_settings({"default": {}, "small": configured("sqlite", tmp_path)})["small"]
-    connections.settings["small"] = settings.DATABASES["small"] = config
-    settings.YAO_TASKS = {**settings.YAO_TASKS, "DATABASE": "small"}
-    conf.reset()
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), known(configured("sqlite", tmp_path), "small"):
+        settings.YAO_TASKS = {**settings.YAO_TASKS, "DATABASE": "small"}
+        conf.reset()
         call_command("migrate", "yao_tasks", database="small", verbosity=0)
-        yield config
+        yield connections.settings["small"]
         boot.reset()
-        connections["small"].close()
-        del connections["small"]
-        for known in (connections.settings, settings.DATABASES):
-            known.pop("small", None)
 
 
 @pytest.mark.parametrize("fault", ["full", "read-only"])

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from yao_tasks.models import JobRecord
 
+VENDORS = ("sqlite", "postgresql", "mysql")
+"""As Django names them; MariaDB is `mysql`."""
 # The order of `RowsOf.values`.
 COLUMNS = (
     "task",
