@@ -328,3 +328,32 @@ def test_an_admin_site_of_ones_own_works_alike(site: Site) -> None:
     assert f'formaction="{url}mail/{job_id}/cancel/"' in text
     assert f'data-url="{url}fragment/"' in text
     assert answer["Location"] == f"{url}?page=1"
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_every_link_stays_on_the_admin_site_that_it_is_on(site: Site) -> None:
+    def handler(job_id: int) -> None:
+        raise ValueError("no")
+
+    pool = site.task("mail", handler)
+    job_id = added(pool)
+    pool.wait(job_id, 5)
+    pool.pause()
+    added(pool)
+    client = client_of(User.objects.create_superuser("super"))
+    home = reverse(OVERVIEW, current_app="other")
+
+    for path_of_page in (
+        "",
+        "jobs/",
+        f"mail/{job_id}/",
+        "mail/pool/",
+        "processes/",
+        "mail/add/",
+        "mail/purge/",
+    ):
+        text = client.get(home + path_of_page).content.decode()
+
+        links = re.findall(r'(?:href|action|formaction|data-url)="(/[^"]*)"', text)
+        assert len(links) > 5
+        assert [link for link in links if not link.startswith(("/other/", "/static/"))] == ["/"]

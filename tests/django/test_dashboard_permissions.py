@@ -212,8 +212,11 @@ def test_a_task_that_is_unknown_or_at_fault_is_not_found(site: Site) -> None:
     site.task("wrong", lambda job_id: None, worker_nums=0)
     client = operator()
 
-    assert client.post(cancel_url("wrong", 1)).status_code == 404
-    assert client.post(cancel_url("no.such.task", 1)).status_code == 404
+    wrong, missing = client.post(cancel_url("wrong", 1)), client.post(cancel_url("no.such.task", 1))
+
+    assert (wrong.status_code, missing.status_code) == (404, 404)
+    assert "The task wrong can&#x27;t be used:" in wrong.content.decode()
+    assert "There is no task no.such.task." in missing.content.decode()
 
 
 def _block_of_another_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> int:

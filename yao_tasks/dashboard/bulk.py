@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.contrib.admin import AdminSite
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
@@ -17,7 +17,7 @@ from yao_tasks.dashboard.finding import Found, find_all
 from yao_tasks.dashboard.listing import usable
 from yao_tasks.dashboard.names import VIEW_JOB_ARGS
 from yao_tasks.dashboard.pacing import pace
-from yao_tasks.dashboard.pages import FOLDER, excused, frame
+from yao_tasks.dashboard.pages import FOLDER, NoPage, frame
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import INFO, SUCCESS, WARNING, back, came_from, operators_only, record
@@ -40,11 +40,10 @@ class Outcome:
 
 @require_POST
 @operators_only
-@excused
 def bulk(request: HttpRequest, verb: str, *, site: AdminSite) -> HttpResponseBase:
     """Ask first; once it is confirmed, do it to those that still fit. Each job is looked at again then."""
     if verb not in VERBS:
-        raise Http404(f"There is no {verb}.")
+        raise NoPage(gettext("That can't be done to jobs."))
     found, there_are_more = _found(request)
     if "confirmed" not in request.POST:
         return _confirm(request, site, VERBS[verb], found, there_are_more=there_are_more)

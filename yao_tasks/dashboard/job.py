@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from yao_tasks.core.diary import Line, diary
-from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
+from yao_tasks.core.errors import JobElsewhere, JobNotFound
 from yao_tasks.core.jobs import FAILURE_NAME, SUCCESS_NAME, JobInfo
 from yao_tasks.dashboard.durations import duration, limit, measured
 from yao_tasks.dashboard.failures import end_of
@@ -20,8 +19,9 @@ from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import NoPage, page
 from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.dashboard.statuses import failure, status_of
+from yao_tasks.dashboard.steering import pool_that_can
 from yao_tasks.dashboard.timeline import Run, runs_of, timeline
-from yao_tasks.pools import Pool, tasks
+from yao_tasks.pools import Pool
 
 # What is shown of a traceback, from its end: deep ones are megabytes.
 TRACEBACK_LENGTH = 16_000
@@ -108,14 +108,9 @@ job, job_fragment = _views
 
 def find(task: str, job_id: int) -> tuple[Pool, JobInfo]:
     """The task's pool and a picture of the job. NoPage, with a sentence that says where it may be."""
+    pool = pool_that_can("get", task)
     try:
-        pool = tasks[task]
         return pool, pool.get(job_id)
-    except TaskNotFound as error:
-        raise NoPage(gettext("There is no task %(task)s.") % {"task": task}) from error
-    except ImproperlyConfigured as error:
-        sentence = gettext("The task %(task)s can't be used: %(fault)s")
-        raise NoPage(sentence % {"task": task, "fault": error}) from error
     except JobElsewhere as error:
         # It names the process, and how to see all jobs.
         raise NoPage(str(error)) from error

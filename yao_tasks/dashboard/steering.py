@@ -8,13 +8,14 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.decorators import permission_required
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
 from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
 from yao_tasks.dashboard.names import OPERATE_JOBS, OVERVIEW, VIEW_JOBS
+from yao_tasks.dashboard.pages import NoPage, View, excused
 from yao_tasks.models import Dashboard
 from yao_tasks.pools import Pool, tasks
 
@@ -23,19 +24,25 @@ SUCCESS, INFO, WARNING = messages.SUCCESS, messages.INFO, messages.WARNING
 Answer = tuple[int, str]
 """A level of `messages`, and a sentence in the reader's language."""
 
-operators_only = permission_required([VIEW_JOBS, OPERATE_JOBS], raise_exception=True)
-"""Refuses all others with 403, before anything is looked up."""
+
+def operators_only(view: View) -> View:
+    """Refuses all others with 403, before anything is looked up. Where there is nothing to steer a page says so."""
+    allowed = permission_required([VIEW_JOBS, OPERATE_JOBS], raise_exception=True)
+    return allowed(excused(view))
 
 
 def pool_that_can(verb: str, task: str) -> Pool:
-    """The task's pool. Http404 where there is none, it can't be used, or its engine doesn't do that."""
+    """The task's pool. NoPage where there is none, it can't be used, or its engine doesn't do that."""
     try:
         pool = tasks[task]
         supported = verb in pool.supports
-    except (TaskNotFound, ImproperlyConfigured) as error:
-        raise Http404(str(error)) from error
+    except TaskNotFound as error:
+        raise NoPage(gettext("There is no task %(task)s.") % {"task": task}) from error
+    except ImproperlyConfigured as error:
+        sentence = gettext("The task %(task)s can't be used: %(fault)s")
+        raise NoPage(sentence % {"task": task, "fault": error}) from error
     if not supported:
-        raise Http404(f'The engine of "{task}" has no {verb}.')
+        raise NoPage(gettext("The engine of %(task)s can't do that.") % {"task": task})
     return pool
 
 
