@@ -145,6 +145,22 @@ def test_our_own_lines_about_a_job_and_its_failed_runs_are_remembered(site: Site
     ]
 
 
+def test_our_own_line_about_another_job_is_that_jobs_alone(site: Site) -> None:
+    def fails(job_id: int) -> None:
+        raise ValueError("no date")
+
+    inner = site.task("inner", fails, engine="inline")
+    outer = site.task("outer", lambda job_id: Pool("inner").add())
+    inner_id = outer.wait(outer.add(), 5).response
+    until(lambda: diary.lines("inner", inner_id))
+
+    (outer_id,) = (info.id for info in outer.search())
+
+    assert inner.id == "inner"
+    assert "failed in run 1" in texts(inner, inner_id)[0]
+    assert texts(outer, outer_id) == []
+
+
 def test_other_factories_of_records_go_on(site: Site) -> None:
     pool = site.task("mail", lambda job_id: None)
     pool.wait(pool.add(), 5)

@@ -163,8 +163,11 @@ def test_a_paced_retry_waits_for_a_full_queue_and_ends_with_the_pools(site: Site
 
     said(operator(), "retry", all="1", filter="?status=failed", rate="10")
     until(lambda: pool.metrics()["refused"] >= 1)
+    held_back = pool.metrics()["waiting"]
+    pool.resume()
 
-    assert pool.metrics()["waiting"] == 1
+    assert held_back == 1
+    until(lambda: pool.metrics()["started"] == 6)
     # That no thread is left is looked at after each test.
 
 

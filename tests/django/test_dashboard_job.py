@@ -117,6 +117,20 @@ def test_a_job_that_was_cancelled_in_its_run_and_one_before_it(site: Site) -> No
     assert "It has not run yet." in second
 
 
+def test_the_end_of_the_last_run_is_that_of_the_job(site: Site) -> None:
+    def handler(job_id: int) -> None:
+        raise ValueError("no")
+
+    pool = site.task("mail", handler)
+    job_id = added(pool)
+    pool.wait(job_id, 5)
+    until(lambda: diary.attempts("mail", job_id))
+
+    text = job_page(viewer(), pool, job_id).partition("yt-timeline")[2].partition("</ol>")[0]
+
+    assert re.findall(r"<span>([^<]+)</span>", text) == ["Added", "Run 1 started", "Failed"]
+
+
 def test_runs_that_nobody_remembers_are_counted(site: Site) -> None:
     def handler(job_id: int) -> None:
         raise ValueError("no")
