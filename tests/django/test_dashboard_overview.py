@@ -26,6 +26,7 @@ from tests.django.dashboard import (
 )
 from tests.django.test_dashboard_page import words
 from yao_tasks.core import machine
+from yao_tasks.core.errors import PoolSaturated
 from yao_tasks.core.ids import EPOCH, Owner, birth
 from yao_tasks.dashboard.processes import rows_of
 from yao_tasks.models import JobOwner
@@ -92,7 +93,22 @@ def test_the_worst_comes_first_and_leads_to_its_cure(site: Site) -> None:
     assert "near its queue is nearly full." in read_out
     assert "mail is paused." in read_out
     assert "mail its file has changed" in read_out
-    assert re.search(r"stuck (1 worker hangs|all its workers hang)", read_out)
+    assert "stuck 1 worker hangs." in read_out
+
+
+def test_a_pool_all_of_whose_workers_hang_is_said_to_take_no_more(site: Site) -> None:
+    gate = site.gate()
+    pool = site.task("mail", gate, worker_nums=1)
+    for count in (1, 2):
+        job_id = added(pool)
+        gate.entered()
+        pool.cancel(job_id)
+        until(lambda: pool.metrics()["stuck"] == count)  # noqa: B023 - asked at once
+        said = wrong(page(viewer()))
+
+        assert ("all its workers hang: it takes no more jobs." in said) is (count == 2)
+    with pytest.raises(PoolSaturated):
+        added(pool)
 
 
 def test_who_paused_a_pool_and_when_is_said(site: Site) -> None:

@@ -15,6 +15,8 @@ from yao_tasks.dashboard.pools import NEARLY_FULL
 from yao_tasks.dashboard.readings import Reading, Unusable
 from yao_tasks.models import Dashboard
 
+# As a pool replaces stuck workers, at most.
+MOST_REPLACED = 8
 # What an entry of the admin's log begins with (see `pause`).
 PAUSED, RESUMED = "Paused", "Resumed"
 
@@ -41,7 +43,9 @@ def _of(reading: Reading | Unusable) -> Iterator[Wrong]:
         yield _red(reading.task, gettext("can't be used: no job can be added."))
         return
     task, now = reading.config.id, reading.metrics
-    if now["stuck"] and now["stuck"] >= now["workers"]:
+    wanted = now["worker_nums"]
+    # Those that hang are replaced, up to that number.
+    if now["stuck"] >= wanted + min(reading.config.worker_nums, MOST_REPLACED):
         yield _red(task, gettext("all its workers hang: it takes no more jobs."))
     elif now["stuck"]:
         text = ngettext("%(count)d worker hangs.", "%(count)d workers hang.", now["stuck"])
