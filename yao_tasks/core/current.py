@@ -104,15 +104,23 @@ def current_job() -> CurrentJob | None:
     return None if marker is None else CurrentJob(*marker)
 
 
-def fresh(marker: Marker) -> Context:
-    """A context of its own for one run, or one event: empty, but for its job and what that carries along."""
-    context = Context()
+_EMPTY = Context()
+
+
+def fresh(marker: Marker, base: Context = _EMPTY) -> Context:
+    """A context of its own for one run, or one event: its job, and what that carries along, beside what `base` has."""
+    context = base.copy()
     context.run(_current.set, marker)
     terms = marker[0].terms
     if terms is not None:
         for restore in terms.carried:
             context.run(restore)
     return context
+
+
+def marker() -> Marker | None:
+    """What the calling code's context keeps of its run, or event."""
+    return _current.get()
 
 
 def leave() -> None:

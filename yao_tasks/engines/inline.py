@@ -32,11 +32,12 @@ class _InlineEnds(Ends):
         """Never: nobody is kept from anything by a job that takes long."""
         return False
 
-    def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
+    def raised(self, job: Job, attempt: int, exception: BaseException) -> bool:
         """As `Ends.raised`; the next run follows at once."""
         self.exceptions[job.id] = exception
-        super().raised(job, attempt, exception)
+        tells = super().raised(job, attempt, exception)
         self._due(job.id, job.added, attempt)
+        return tells
 
 
 class InlineEngine(EmbeddedEngine):
