@@ -1,18 +1,20 @@
 """What the conformance suite shares: tasks of every worker kind, and notes of what their events told."""
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from tests.conftest import Site
 from yao_tasks import current_job
 from yao_tasks.pools import Pool
 
 # A new kind of worker joins the suite by its name here.
-KINDS = ["thread"]
+KINDS = ["thread", "async"]
 
 
 class MakeTask(Protocol):
@@ -33,9 +35,20 @@ def task(site: Site, kind: str) -> MakeTask:
     """
 
     def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
+        handler = as_coroutine(handler) if kind == "async" else handler
         return site.task(task, handler, worker_type=kind, **keys)
 
     return make
+
+
+def as_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain handler as an async one, which leaves it to a thread of the loop's: there it may block."""
+
+    @functools.wraps(handler, updated=())
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(handler, thread_sensitive=False)(*args, **kwargs)
+
+    return coroutine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

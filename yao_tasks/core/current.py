@@ -1,6 +1,6 @@
 """`current_job()`: what a handler or an event knows of the job that it works for."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from time import monotonic
@@ -20,6 +20,7 @@ class Reporter(Protocol):
 
     life: Lifecycle
     timeout: float
+    tidy: Callable[[str], None]
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Store and tell a job's progress."""
@@ -35,6 +36,10 @@ class CurrentJob:
         self._reporter = reporter
         self.attempt = attempt
         """Which run this is, from 1; in `event.add` 0."""
+
+    def is_of(self, job: Job) -> bool:
+        """Whether it is this very job, not another that has its id."""
+        return self._job is job
 
     @property
     def id(self) -> int:

@@ -189,7 +189,15 @@ class Adding(Parts):
             self._release(job)
 
     def _release(self, job: Job) -> None:
-        self.announcer.added(job)
+        if self.awaits_add:
+            # No thread waits for it: its caller may ask for the job meanwhile.
+            job.holder = None
+            self.workers.added(job, bind(self._released, job))
+        else:
+            self.announcer.added(job)
+            self._released(job)
+
+    def _released(self, job: Job) -> None:
         status = self.life.release(job)
         if status == READY:
             self._offer_new(job)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yao_tasks.core.announcer import Events
 from yao_tasks.core.clock import Clock
@@ -11,6 +11,10 @@ from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.core.retries import Exceptions, RetryPolicy
+
+if TYPE_CHECKING:
+    from yao_tasks.core.workers.lag import Running
+    from yao_tasks.core.workers.loop import Loop
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments of one job."""
@@ -76,8 +80,10 @@ class Home:
     """Called with the task's id in a thread of ours after it ran a handler or an event."""
     opening: Callable[[], None]
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
-    carriers: tuple[Callable[[], Callable[[], object] | None], ...] = ()
+    carriers: tuple[Callable[[], Callable[[], object] | None], ...]
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
+    loop: Callable[[], "Loop"]
+    """The event loop of the process, made when it is first asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +106,13 @@ class Engine(Protocol):
 
     definition: Definition
     supports: frozenset[str]
+    worker_type: str
+    """What runs its handler: `"thread"`, `"async"` or `"process"`."""
 
     may_block: bool
     """Whether `add` may keep its caller waiting: for a place, or for an event."""
+    is_inline: bool
+    """Whether jobs run in the caller's thread and transaction."""
 
     def next_id(self) -> int:
         """A new id: `event.next`'s, or the next of this process. What `event.next` raises comes out; BadJobId."""
@@ -166,6 +176,9 @@ class Engine(Protocol):
 
     def running(self) -> int:
         """How many jobs run."""
+
+    def coroutines(self) -> "list[Running]":
+        """The runs that are coroutines of this process's event loop."""
 
     def can_work(self) -> bool:
         """Whether anybody is left to run them."""

@@ -36,6 +36,7 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         # And `queued` count against the definition's `size`: all but those between two runs.
         "queued": queued,
         "running": running,
+        "worker_type": parts.worker_type,
         "workers": threads,
         "worker_nums": wanted,
         "resized": "" if growth is None else growth.reason,
