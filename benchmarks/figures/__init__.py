@@ -24,6 +24,7 @@ Figure = Callable[[Scale], Row]
 
 def all_figures() -> dict[str, Figure]:
     """All figures, by the names that `--only` takes. Django must be set up."""
+    from benchmarks.figures.coroutines import coroutines, short_coroutines
     from benchmarks.figures.idle import idle
     from benchmarks.figures.latency import latency
     from benchmarks.figures.memory import memory
@@ -31,5 +32,6 @@ def all_figures() -> dict[str, Figure]:
     from benchmarks.figures.startup import startup
     from benchmarks.figures.throughput import busy_add, end_to_end, futures_kept, short_jobs
 
-    figures = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs, startup, idle)
+    threads = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs)
+    figures = (*threads, coroutines, short_coroutines, startup, idle)
     return {figure.__name__: figure for figure in figures}

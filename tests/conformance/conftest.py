@@ -1,5 +1,6 @@
 """What the conformance suite shares: tasks of every worker kind, and notes of what their events told."""
 
+import asyncio
 import functools
 import threading
 from collections.abc import Callable
@@ -34,8 +35,18 @@ def task(site: Site, kind: str) -> MakeTask:
     Making another closes the pools that are open: make all of a test's tasks before its first job.
     """
 
+    return maker(site, kind, as_coroutine)
+
+
+@pytest.fixture
+def stubborn_task(site: Site, kind: str) -> MakeTask:
+    """The same, with handlers that go on whatever is done to their runs."""
+    return maker(site, kind, as_stubborn_coroutine)
+
+
+def maker(site: Site, kind: str, awaited: Callable[..., Any]) -> MakeTask:
     def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
-        handler = as_coroutine(handler) if kind == "async" else handler
+        handler = awaited(handler) if kind == "async" else handler
         return site.task(task, handler, worker_type=kind, **keys)
 
     return make
@@ -46,7 +57,23 @@ def as_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(handler, updated=())
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        return await sync_to_async(handler, thread_sensitive=False)(*args, **kwargs)
+        return await sync_to_async(functools.partial(handler, *args, **kwargs), thread_sensitive=False)()
+
+    return coroutine
+
+
+def as_stubborn_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but a cancel is swallowed."""
+
+    @functools.wraps(handler, updated=())
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        work = asyncio.ensure_future(sync_to_async(functools.partial(handler, *args, **kwargs), thread_sensitive=False)())
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError:
+                pass
+        return work.result()
 
     return coroutine
 

@@ -30,12 +30,13 @@ from yao_tasks.core.workers.telling import OnLoop, Telling
 class Run:
     """One run of a job, and the place that it takes."""
 
-    __slots__ = ("attempt", "job", "name", "task")
+    __slots__ = ("attempt", "begun", "job", "name", "task")
 
     def __init__(self, job: Job, attempt: int, name: str) -> None:
         self.job = job
         self.attempt = attempt
         self.name = name
+        self.begun = False
         self.task: asyncio.Task[None]
 
 
@@ -247,10 +248,17 @@ class CoroutineWorkers:
             work = self._work(run)
         self.runs[job.id, attempt] = run
         run.task = asyncio.get_running_loop().create_task(work, context=context)
+        run.task.add_done_callback(partial(self._ended, run))
         return True
+
+    def _ended(self, run: Run, task: "asyncio.Task[None]") -> None:
+        # Cancelled before its first step: no code of its coroutine has run, not even ours.
+        if not run.begun:
+            self._raised(run, asyncio.CancelledError())
 
     async def _work(self, run: Run) -> None:
         job = run.job
+        run.begun = True
         try:
             result = await self.handler(job.id, *job.args, **job.kwargs)
         except BaseException as exception:
@@ -261,6 +269,7 @@ class CoroutineWorkers:
             self._returned(run, result)
 
     async def _fail(self, run: Run, exception: BaseException) -> None:
+        run.begun = True
         self._raised(run, exception)
 
     def _returned(self, run: Run, result: Any) -> None:
