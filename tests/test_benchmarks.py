@@ -27,7 +27,15 @@ def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_command_prints_a_table_of_ratios() -> None:
-    figures = ["end_to_end", "futures_kept", "busy_add", "latency", "short_jobs", "coroutines", "short_coroutines"]
+    figures = [
+        "end_to_end",
+        "futures_kept",
+        "busy_add",
+        "latency",
+        "short_jobs",
+        "coroutines",
+        "short_coroutines",
+    ]
 
     done = benchmarks("--quick", "--rounds", "2", *[word for name in figures for word in ("--only", name)])
 

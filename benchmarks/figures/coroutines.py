@@ -22,7 +22,9 @@ def coroutines(scale: Scale) -> Row:
             ours=lambda: timed(adding("anothing"), count),
             peer=lambda: timed(feed, count),
         )
-    return faster(f"{count:,} coroutines that do nothing, 10 at once, against an asyncio queue", rounds, jobs=count)
+    return faster(
+        f"{count:,} coroutines that do nothing, 10 at once, against an asyncio queue", rounds, jobs=count
+    )
 
 
 def short_coroutines(scale: Scale) -> Row:

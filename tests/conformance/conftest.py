@@ -67,7 +67,8 @@ def as_stubborn_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(handler, updated=())
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        work = asyncio.ensure_future(sync_to_async(functools.partial(handler, *args, **kwargs), thread_sensitive=False)())
+        call = functools.partial(handler, *args, **kwargs)
+        work = asyncio.ensure_future(sync_to_async(call, thread_sensitive=False)())
         while not work.done():
             try:
                 await asyncio.wait([work])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from yao_tasks.core.jobs import FAILED, RETRYING, Job
+from yao_tasks.core.jobs import FAILED, READY, RETRYING, Job
 from yao_tasks.core.lifecycle import Lifecycle
 
 Row = TypeVar("Row")
@@ -68,7 +68,9 @@ class CurrentJob:
         job, error = self._job, self._job.error
         if job.status == FAILED and error is not None:
             return error.kind != "raised"
-        return job.status == RETRYING or job.attempt != self.attempt
+        # Between two runs this one is over; in event.add there is none yet.
+        between = job.status == RETRYING or (job.status == READY and self.attempt > 0)
+        return between or job.attempt != self.attempt
 
     @property
     def stopping(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial as bind
 from time import time as wall
-from typing import Any
+from typing import Any, NoReturn
 
 from yao_tasks.core.errors import DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
@@ -192,7 +192,10 @@ class Adding(Parts):
         if self.awaits_add:
             # No thread waits for it: its caller may ask for the job meanwhile.
             job.holder = None
-            self.workers.added(job, bind(self._released, job))
+            try:
+                self.workers.added(job, bind(self._released, job))
+            except RuntimeError as error:
+                self._refuse_late(job, error)
         else:
             self.announcer.added(job)
             self._released(job)
@@ -210,10 +213,11 @@ class Adding(Parts):
         try:
             self.offer(job)
         except RuntimeError as error:
-            self.ends.cut(job, lost(f"No worker thread could be started: {error}."))
-            raise PoolClosed(
-                f'"{self.definition.id}": no worker thread could be started ({error}).'
-            ) from error
+            self._refuse_late(job, error)
+
+    def _refuse_late(self, job: Job, error: RuntimeError) -> NoReturn:
+        self.ends.cut(job, lost(f"No worker thread could be started: {error}."))
+        raise PoolClosed(f'"{self.definition.id}": no worker thread could be started ({error}).') from error
 
     def _expire_after(self, job: Job, seconds: float) -> None:
         self.home.clock.at(job.added + seconds, bind(self._expire, job.id, job.added, seconds))

@@ -147,7 +147,7 @@ class CoroutineWorkers:
         cut, life = monotonic() + LAST_WORDS, self.life
         # An event that closes its own pool doesn't wait for the run that it tells of.
         mine = self.helpers.has(threading.get_ident())
-        while (life.threads > life.stuck + mine and monotonic() < deadline) or (
+        while ((life.threads > life.stuck + mine or self.telling.adding) and monotonic() < deadline) or (
             self.runs and life.stuck and monotonic() < cut
         ):
             self._left.clear()

@@ -72,6 +72,8 @@ class Telling:
         self.ends = ends
         self.loop = loop
         self.helpers = helpers
+        # Jobs whose async event.add is under way.
+        self.adding: dict[Job, None] = {}
         self.reports: dict[tuple[int, int], Reports] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         announcer.pass_on = self.progressed
@@ -79,8 +81,8 @@ class Telling:
     def added(self, job: Job, then: Callable[[], object]) -> None:
         """Have an async event.add awaited, and `then` called. Any thread may call it; it doesn't wait."""
         self.loop.start()
-        if not self.loop.call(self.spawn, self._added(job, then)):
-            then()
+        self.adding[job] = None
+        self.loop.call(self._add, job, then)
 
     def progressed(self, job: Job, progress: Progress) -> None:
         """Tell a report. Other threads than the loop's tell it themselves, or wait until it is told."""
@@ -112,6 +114,9 @@ class Telling:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _add(self, job: Job, then: Callable[[], object]) -> None:
+        self.spawn(self._added(job, then))
+
     async def _added(self, job: Job, then: Callable[[], object]) -> None:
         handler = self.announcer.events.add
         assert isinstance(handler, OnLoop)
@@ -119,6 +124,7 @@ class Telling:
             await self._event("add", handler, job)
         finally:
             then()
+            del self.adding[job]
 
     async def _tell_reports(self, run: tuple[int, int], job: Job, reports: Reports) -> None:
         handler, running = self.announcer.events.progress, CurrentJob(job, run[1], self.announcer)
