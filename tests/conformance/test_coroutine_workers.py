@@ -59,7 +59,7 @@ def test_thousands_run_at_once_in_one_thread(task: Callable[..., Pool]) -> None:
     # The list keeps them findable.
     ids = pool.add_many([()] * 5_000)
 
-    until(lambda: pool.metrics()["running"] == 5_000, "all to run")
+    until(lambda: go and pool.metrics()["running"] == 5_000, "all to run")
     # The loop, the clock and the watch.
     assert threading.active_count() <= before + 3
     boot.house().loop().call(go[0].set)
