@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from yao_tasks.core.workers.lag import LoopLag, Running
     from yao_tasks.core.workers.loop import Loop
 
+# What the journal is given to write the last ends (s).
+LAST_WRITES = 1.0
 # What the event loop is given to come to its end, once all pools are closed (s).
 LOOP_SECONDS = 0.5
 
@@ -40,6 +42,10 @@ class House:
     """The tasks of one process. A fork, a test and a change of settings get a new one."""
 
     def __init__(self, build: Build | None = None) -> None:
+        # Only now: they have models, which no module may import before the apps are loaded.
+        from yao_tasks.journal.journal import Journal
+        from yao_tasks.journal.pruning import Keep
+
         settings = conf.current()
         self.build = build
         self.engines: dict[str, Engine] = {}
@@ -57,6 +63,13 @@ class House:
             retention_max=settings.retention_max,
             tidy=connections.tidy,
             opening=self._opening,
+            journal=Journal(
+                settings.database,
+                most_result=settings.max_result,
+                keep=Keep(days=settings.record_days, most=settings.record_max),
+                role=lambda: "server" if _serving else "command",
+                release=settings.release or "",
+            ),
             carriers=surroundings.carriers(),
             loop=self.loop,
         )
@@ -104,7 +117,9 @@ class House:
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
         self.closed = True
+        deadline = time.monotonic() + seconds
         lost = leaving.close(list(self.engines.values()), seconds)
+        self.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
         self.home.clock.stop()
         self.starvation.stop()
         self.close_loop()
@@ -140,7 +155,15 @@ class House:
         self.home.clock.start()
 
 
-ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
+def _embedded(definition: Definition, callables: Callables, home: Home) -> Engine:
+    if not definition.record:
+        return EmbeddedEngine(definition, callables, home)
+    from yao_tasks.engines.recorded import RecordedEngine
+
+    return RecordedEngine(definition, callables, home)
+
+
+ENGINES: dict[str, Build] = {"embedded": _embedded, "inline": InlineEngine}
 
 # By pid: what a forked child finds of its parent's is not its own.
 _houses: dict[int, House] = {}
@@ -254,7 +277,9 @@ def leave() -> None:
         seconds = conf.current().drain_timeout if _serving else 0.0
     else:
         seconds = leaving.EVENT_SECONDS
+    deadline = time.monotonic() + seconds
     leaving.close(engines, seconds)
+    mine.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
     mine.close_loop()
 
 

@@ -105,6 +105,11 @@ Marker = tuple[Job, int, Reporter]
 _current: ContextVar[Marker | None] = ContextVar("yao_tasks_current_job", default=None)
 
 
+def marker() -> Marker | None:
+    """What the context keeps of the run, or event, that this code works for; None outside of both."""
+    return _current.get()
+
+
 def current_job() -> CurrentJob | None:
     """The job that this code works for; None outside handlers and events."""
     marker = _current.get()
@@ -123,11 +128,6 @@ def fresh(marker: Marker, base: Context = _EMPTY) -> Context:
         for restore in terms.carried:
             context.run(restore)
     return context
-
-
-def marker() -> Marker | None:
-    """What the calling code's context keeps of its run, or event."""
-    return _current.get()
 
 
 def leave() -> None:

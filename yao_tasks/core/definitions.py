@@ -23,6 +23,8 @@ from yao_tasks.core.kinds import (
     whole,
 )
 
+# Of a task that is recorded: the id is a column of its rows.
+LONGEST_ID = 200
 MOST_COROUTINES, MOST_OTHERS = 100_000, 1_000
 
 
@@ -97,7 +99,7 @@ class Definition(Mapping[str, object]):
     give_up_on: tuple[str, ...] = field(default=(), metadata=key(_EXCEPTIONS))
     retention: float | None = field(default=None, metadata=key(number(0, 86_400)))
     unique: bool = field(default=False, metadata=key(flag()))
-    record: bool = field(default=False, metadata=key(flag(), built=[]))
+    record: bool = field(default=False, metadata=key(flag()))
     durable: bool = field(default=False, metadata=key(flag(), built=[]))
     formerly: tuple[str, ...] = field(default=(), metadata=key(listing(id_of_task()), built=[]))
     engine: str | None = field(
@@ -161,4 +163,7 @@ def parse(
         faults.append(place.fault(Code.WRONG_VALUE, said, "Give as many or more, or leave it out."))
     if values.get("worker_type") in ("thread", "process"):
         faults += too_many(values, place)
+    if values.get("record") and len(task_id) > LONGEST_ID:
+        said = f'"record" is true, and the task\'s id has {len(task_id)} characters.'
+        faults.append(place.fault(Code.WRONG_VALUE, said, f"Give the file a name of {LONGEST_ID} at most."))
     return (None, faults) if faults else (Definition(id=task_id, path=path, **values), [])

@@ -36,10 +36,14 @@ class Adding(Parts):
             self._prepare()
         block = transactions.open_block(options.database) if options.on_commit else None
         job = Job(job_id or self.make_or_take_id(), args, kwargs, self.monotonic(), wall())
+        if self.rows is not None:
+            job.row = self.rows.row(job)
         if self.has_terms or options is not DEFAULTS:
             self._set_terms(job, options)
         if block is None and self.adds_plainly and job.due is None:
             self._admit(job, READY)
+            if job.row is not None:
+                job.row.touch(job)
             self._offer_new(job)
         elif block is not None:
             job.holder = threading.get_ident()
@@ -48,6 +52,8 @@ class Adding(Parts):
         else:
             job.holder = threading.get_ident()
             self._admit(job, ADDING)
+            if job.row is not None:
+                job.row.touch(job)
             self._release(job)
         if options.expires is not None:
             self._expire_after(job, options.expires)
@@ -98,6 +104,7 @@ class Adding(Parts):
         new.attempt = new.base = old.attempt
         new.ready = self.monotonic()
         new.terms = old.terms
+        new.row = None if old.row is None else old.row.next_life()
         try:
             told = self.life.revive(old, new)
         except (QueueFull, DuplicateJob, PoolClosed):
@@ -105,8 +112,19 @@ class Adding(Parts):
             raise
         self.retention.let_go(old)
         self.batches.replace(old, new)
+        if new.row is not None:
+            new.row.touch(new)
         if told:
             self._offer_new(new)
+
+    def record(self, job: Job) -> None:
+        """Have a job written to the history, as `Engine.record` says."""
+        if job.row is None:
+            if self.event_rows is None:
+                self.event_rows = self.make_rows()
+                self._open_journal()
+            job.row = self.event_rows.row(job)
+        job.row.touch(job)
 
     def _prepare(self) -> None:
         if not self.opened:
@@ -120,9 +138,19 @@ class Adding(Parts):
         except RuntimeError as error:
             raise PoolClosed(f'"{self.definition.id}": this process is about to end ({error}).') from error
         self.opened = True
+        if self.rows is not None:
+            self._open_journal()
+
+    def _open_journal(self) -> None:
+        try:
+            self.home.journal.start()
+        except RuntimeError as error:
+            raise PoolClosed(f'"{self.definition.id}": this process is about to end ({error}).') from error
 
     def _new(self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Job:
         job = Job(job_id, args, kwargs, self.monotonic(), wall())
+        if self.rows is not None:
+            job.row = self.rows.row(job)
         if self.has_terms or options is not DEFAULTS:
             self._set_terms(job, options)
         return job
@@ -186,6 +214,8 @@ class Adding(Parts):
         for job in jobs:
             if not self.life.accept(job):
                 self.retention.keep(job, self.monotonic())
+            if job.row is not None:
+                job.row.touch(job)
             self._release(job)
 
     def _release(self, job: Job) -> None:

@@ -9,12 +9,16 @@ from yao_tasks.core.announcer import Events
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
-from yao_tasks.core.jobs import JobInfo
+from yao_tasks.core.jobs import Job, JobInfo
+from yao_tasks.core.queries import Query
 from yao_tasks.core.retries import Exceptions, RetryPolicy
 
 if TYPE_CHECKING:
     from yao_tasks.core.workers.lag import Running
     from yao_tasks.core.workers.loop import Loop
+
+    # It has models, and whoever uses a task in his own module of models imports this before apps are loaded.
+    from yao_tasks.journal.journal import Journal
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments of one job."""
@@ -80,25 +84,12 @@ class Home:
     """Called with the task's id in a thread of ours after it ran a handler or an event."""
     opening: Callable[[], None]
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
+    journal: "Journal"
+    """Where recorded jobs are written. It starts with the first of them."""
     carriers: tuple[Callable[[], Callable[[], object] | None], ...]
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
     loop: Callable[[], "Loop"]
     """The event loop of the process, made when it is first asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """What `pool.search` looks for; None: whatever. Checked by `pools`."""
-
-    status: str | None = None
-    kind: str | None = None
-    phase: str | None = None
-    text: str | None = None
-    order: str = "-added_at"
-    since: datetime | None = None
-    until: datetime | None = None
-    offset: int = 0
-    limit: int = 100
 
 
 class Engine(Protocol):
@@ -109,6 +100,8 @@ class Engine(Protocol):
     worker_type: str
     """What runs its handler: `"thread"`, `"async"` or `"process"`."""
 
+    asks_database: bool
+    """Whether looking for a job may ask the database, which a coroutine mustn't do itself."""
     may_block: bool
     """Whether `add` may keep its caller waiting: for a place, or for an event."""
     is_inline: bool
@@ -146,6 +139,9 @@ class Engine(Protocol):
 
     def search(self, query: Query) -> list[JobInfo]:
         """The jobs, live and remembered, that fit."""
+
+    def record(self, job: Job) -> None:
+        """Have a job written to the history, though its definition doesn't say so. TypeError, ValueError."""
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress for a job. Raises JobNotFound once it has ended."""

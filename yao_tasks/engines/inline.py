@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.clock import Clock
@@ -14,6 +14,9 @@ from yao_tasks.engines.base import DEFAULTS, Arguments, Callables, Home, Options
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.plain import plain
 from yao_tasks.engines.signatures import check_call
+
+if TYPE_CHECKING:
+    from yao_tasks.journal.rows import RowsOf
 
 WORKER = "inline"
 
@@ -67,6 +70,10 @@ class InlineEngine(EmbeddedEngine):
         # Nobody to offer a job to: who adds it goes on with it.
         self.ends.workforce = Nobody()
         self.announcer.offer = self.offer = self.ends.workforce.offer
+
+    def make_rows(self) -> "RowsOf":
+        """The rows of this pool's jobs, written in the caller's transaction."""
+        return self.home.journal.rows_of(self.definition.id, self.life, at_once=True)
 
     def add(
         self,
@@ -131,6 +138,9 @@ class InlineEngine(EmbeddedEngine):
 
     def _prepare(self) -> None:
         """No thread is needed."""
+
+    def _open_journal(self) -> None:
+        """Nor for this."""
 
     def _wait_or_raise(self, refusal: TasksError, *_: Any, count: int = 1) -> None:
         """Nobody would make a place meanwhile: the refusal stands."""
