@@ -37,6 +37,14 @@ def worker_type(definition: Definition, handler: Callable[..., Any]) -> str:
     return "async" if handlers.is_async(handler) else "thread"
 
 
+def runs_as(definition: Definition) -> str:
+    """Return what runs the task's handler, for people; empty where the handler can't be imported. Never raises."""
+    try:
+        return worker_type(definition, handlers.resolve(definition.process))
+    except handlers.HandlerError:
+        return ""
+
+
 def faults(definition: Definition) -> list[Fault]:
     """Return what is wrong with the callables that a definition names. Imports them; never raises."""
     handler, faults = _resolve(definition, "process", definition.process, Code.HANDLER)

@@ -271,7 +271,7 @@ def test_a_run_sees_that_it_was_settled(task: MakeTask) -> None:
         went_on.set()
 
     pool = task(handler)
-    times_out, cancelled = pool.using(timeout=0.1).add(), pool.add()
+    times_out, cancelled = pool.using(timeout=0.3).add(), pool.add()
     until(lambda: pool.get(cancelled).status == "RUNNING", "it to run")
     pool.cancel(cancelled)
 

@@ -10,10 +10,7 @@ from tests.conformance.test_retry_policy import times_out
 from tests.conftest import SECONDS, Site
 from yao_tasks import current_job
 
-
-@pytest.fixture
-def kind() -> str:
-    return "thread"
+pytestmark = pytest.mark.kinds("thread")
 
 
 def test_a_timed_out_run_is_not_retried_on_threads_and_the_text_says_why(site: Site, task: MakeTask) -> None:

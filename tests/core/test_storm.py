@@ -283,7 +283,8 @@ def check_numbers(storm: Storm) -> None:
     assert numbers["added"] == len(storm.accepted) == names["add"]
     assert numbers["succeeded"] == names["success"]
     assert sum(numbers["failed"].values()) == names["error"]
-    assert numbers["started"] == names["run"]
+    # A coroutine may be cancelled before its first step.
+    assert numbers["started"] == names["run"] or (storm.kind == "async" and numbers["started"] > names["run"])
     assert numbers["refused"] == len(storm.refused)
     left = ("waiting", "delayed", "running", "stuck", "oldest_waiting")
     assert {name: numbers[name] for name in left} == dict.fromkeys(left, 0)

@@ -158,7 +158,7 @@ def test_a_pool_that_grew_says_to_how_many_and_why(site: Site, monkeypatch: pyte
 
     read = words(page(viewer()))
 
-    assert re.search(r"mail 2 of 2 grows to 2 last reason: \d jobs wait 1 of 100", read)
+    assert re.search(r"mail 2 of 2 threads grows to 2 last reason: \d jobs wait 1 of 100", read)
 
 
 def test_a_module_that_fails_is_not_imported_again_at_each_refresh(

@@ -37,10 +37,6 @@ class CurrentJob:
         self.attempt = attempt
         """Which run this is, from 1; in `event.add` 0."""
 
-    def is_of(self, job: Job) -> bool:
-        """Whether it is this very job, not another that has its id."""
-        return self._job is job
-
     @property
     def id(self) -> int:
         """The job's id."""

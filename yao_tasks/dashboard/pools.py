@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from yao_tasks.core.definitions import most_workers
 from yao_tasks.dashboard.durations import duration, measured
 from yao_tasks.dashboard.readings import Reading, Unusable
 from yao_tasks.dashboard.said import Said, said
@@ -15,8 +16,6 @@ from yao_tasks.dashboard.said import Said, said
 NEARLY_FULL = 0.8
 # Jobs a minute are the average of so many full minutes.
 RATE_MINUTES = 5
-# What `resize` takes.
-MOST_WORKERS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,8 @@ class PoolRow:
     paused: bool = False
     controls: Controls = Controls()
     workers: Bar | None = None
+    kind: str = ""
+    """What runs the handler, in words."""
     worker_max: int = 0
     """The definition's, where it lets the pool grow; else 0."""
     resized: Said | None = None
@@ -96,6 +97,7 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
         paused=now["paused"],
         controls=controls(reading) if may_operate else Controls(),
         workers=Bar(value=now["running"], most=now["worker_nums"]),
+        kind=_kind(now["worker_type"]),
         worker_max=config.worker_max or 0,
         resized=said(now["resized"]) if now["resized"] else None,
         stuck=now["stuck"],
@@ -126,7 +128,7 @@ def controls(reading: Reading) -> Controls:
         purge="purge" in can and now["waiting"] > 0,
         resize=resize,
         fewer=wanted - 1 if resize else 0,
-        more=wanted + 1 if resize and wanted < MOST_WORKERS else 0,
+        more=wanted + 1 if resize and wanted < most_workers(now["worker_type"]) else 0,
     )
 
 
@@ -153,6 +155,15 @@ def jobs_a_minute(minutes: Sequence[Mapping[str, int]]) -> float:
     while full and not full[0]:
         full.pop(0)
     return sum(full) / len(full) if full else current
+
+
+def _kind(worker_type: str) -> str:
+    words = {
+        "thread": gettext("threads"),
+        "async": gettext("coroutines"),
+        "process": gettext("processes"),
+    }
+    return words.get(worker_type, worker_type)
 
 
 def _rate(minutes: Sequence[Mapping[str, int]]) -> str:

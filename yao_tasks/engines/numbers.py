@@ -30,10 +30,9 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "failed": dict(life.failed),
         "retried": retried,
         "refused": refused,
-        # Of these `delayed` are not due yet.
+        # Of these `delayed` are not due yet, and all but those between two runs count against `size`.
         "waiting": max(0, len(life.jobs) - running),
         "delayed": postponed,
-        # And `queued` count against the definition's `size`: all but those between two runs.
         "queued": queued,
         "running": running,
         "worker_type": parts.worker_type,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer, Events
-from yao_tasks.core.current import CurrentJob, current_job
+from yao_tasks.core.current import CurrentJob, marker
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from yao_tasks.journal.rows import RowsOf
 
 
-def _threads(runner: Runner, home: Home) -> Workers:
+def _threads(runner: Runner, definition: Definition, home: Home) -> Workers:
     return ThreadWorkers(runner)
 
 
-def _coroutines(runner: Runner, home: Home) -> Workers:
+def _coroutines(runner: Runner, definition: Definition, home: Home) -> Workers:
     from yao_tasks.engines import coroutines
 
     return coroutines.workers(runner, home)
 
 
 # By the `worker_type` of `Callables`.
-WORKERS: dict[str, Callable[[Runner, Home], Workers]] = {"thread": _threads, "async": _coroutines}
+WORKERS: dict[str, Callable[[Runner, Definition, Home], Workers]] = {"thread": _threads, "async": _coroutines}
 
 
 class Parts:
@@ -64,14 +64,13 @@ class Parts:
         self.adds_plainly = events.add is None
         # An async event.add is awaited in the event loop, and no caller waits for it.
         self.awaits_add = events.add is not callables.events.add
-        told_in_add = not self.adds_plainly and not self.awaits_add
-        self.may_block = told_in_add or self.make_id is not None or definition.overflow == "wait"
+        blocks = self.make_id is not None or definition.overflow == "wait"
+        self.may_block = blocks or not (self.adds_plainly or self.awaits_add)
         self.make_or_take_id = home.ids.next if self.make_id is None else self.next_id
         retention = home.retention if definition.retention is None else definition.retention
-        life = Lifecycle(
+        self.life = life = Lifecycle(
             definition.id, worker_nums=definition.worker_nums, size=definition.size, keeps_ended=retention > 0
         )
-        self.life = life
         self.watch = Watch(
             life,
             home.clock,
@@ -89,16 +88,21 @@ class Parts:
         self.places = Places(self.monotonic)
         self.runner = Runner(self.ends, callables.handler, self.places)
         self.worker_type = callables.worker_type
-        self.workers = WORKERS[callables.worker_type](self.runner, home)
-        self.ends.workforce = self.workers
-        if definition.worker_max is not None:
-            self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)
-        self.announcer.offer = self.offer = self.workers.offer
+        self.workers = self._employ()
         self.rows = self.make_rows() if definition.record else None
         self.dropped = transactions.Dropped()
         self.batches = Batches()
-        # The workers of this pool that wait for jobs of this pool.
+        # Its workers that wait for its own jobs.
         self.waiting_workers: dict[CurrentJob, None] = {}
+
+    def _employ(self) -> Workers:
+        definition, home = self.definition, self.home
+        workers = WORKERS[self.worker_type](self.runner, definition, home)
+        self.ends.workforce = workers
+        self.announcer.offer = self.offer = workers.offer
+        if definition.worker_max is not None:
+            workers.growth = Growth(self.life, home.clock, workers.resize, most=definition.worker_max)
+        return workers
 
     def make_rows(self) -> "RowsOf":
         """The rows of this pool's jobs."""
@@ -198,8 +202,8 @@ def _callable_events(callables: Callables, home: Home) -> Events:
 
 def is_mine(job: Job) -> bool:
     """Whether the job is held by a transaction, or an `event.add`, of the calling thread or coroutine."""
-    inside = current_job()
-    return job.holder == threading.get_ident() or (inside is not None and inside.is_of(job))
+    inside = marker()
+    return job.holder == threading.get_ident() or (inside is not None and inside[0] is job)
 
 
 def is_job_id(value: object) -> bool:
