@@ -334,4 +334,4 @@ def test_a_pool_says_what_runs_its_jobs(site: Site) -> None:
 
     site.task("later", handler, worker_nums=5_000)
 
-    assert "later 0 of 5,000 coroutines " in words(page(viewer()))
+    assert "later 0 of 5000 coroutines " in words(page(viewer()))
