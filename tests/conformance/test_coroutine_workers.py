@@ -330,9 +330,14 @@ def test_what_would_block_the_loop_for_ever_is_refused_with_the_cure(
 
 
 def test_coroutines_that_all_await_jobs_of_their_own_pool_are_told(task: Callable[..., Pool]) -> None:
-    async def handler(job_id: int, depth: int) -> Any:
-        if not depth:
+    outer: list[int] = []
+
+    async def handler(job_id: int, together: int) -> Any:
+        if not together:
             return "inner"
+        outer.append(job_id)
+        while len(outer) < together:
+            await asyncio.sleep(0.001)
         ids = [pool.add(0) for _ in range(3)]
         try:
             return [info.response for info in await asyncio.gather(*map(pool.await_end, ids))]
@@ -343,7 +348,7 @@ def test_coroutines_that_all_await_jobs_of_their_own_pool_are_told(task: Callabl
 
     # One place is free for those that are awaited, however many they are.
     assert pool.wait(pool.add(1), SECONDS).response == ["inner"] * 3
-    answers = [pool.wait(job_id, SECONDS).response for job_id in [pool.add(1), pool.add(1)]]
+    answers = [pool.wait(job_id, SECONDS).response for job_id in [pool.add(3), pool.add(3)]]
     assert any("can't end" in str(answer) for answer in answers)
 
 
