@@ -227,10 +227,11 @@ def test_an_async_event_that_hangs_is_let_go(
     go: list[asyncio.Event] = []
 
     async def hang(job_id: int, *values: Any) -> None:
-        go.append(asyncio.Event())
-        while not go[-1].is_set():
+        mine = asyncio.Event()
+        go.append(mine)
+        while not mine.is_set():
             try:
-                await go[-1].wait()
+                await mine.wait()
             except asyncio.CancelledError:
                 if not swallows:
                     raise
@@ -240,7 +241,7 @@ def test_an_async_event_that_hangs_is_let_go(
 
     for _ in range(3):
         assert pool.wait(pool.add(*args), SECONDS).is_finished
-    until(lambda: pool.metrics()["running"] == 0, "all to rest")
+    until(lambda: len(go) == 3 and pool.metrics()["running"] == 0, "all to rest")
     assert pool.metrics()["slow_events"] == [] or swallows
     for one in go:
         boot.house().loop().call(one.set)

@@ -60,8 +60,8 @@ def test_thousands_run_at_once_in_one_thread(task: Callable[..., Pool]) -> None:
     ids = pool.add_many([()] * 5_000)
 
     until(lambda: go and pool.metrics()["running"] == 5_000, "all to run")
-    # The loop, the clock and the watch.
-    assert threading.active_count() <= before + 3
+    # The loop, the clock and the watch; on Python 3.12.0 to 3.12.2 also two that are kept ready.
+    assert threading.active_count() <= before + 5
     boot.house().loop().call(go[0].set)
     assert [pool.wait(job_id, SECONDS).response for job_id in ids] == ids
 

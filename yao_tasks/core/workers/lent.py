@@ -90,6 +90,12 @@ class LentThreads(Executor):
                 # It still stands in line; what it wanted called has been cancelled, or will be called once.
                 loan.kept = False
 
+    def warm(self) -> None:
+        """Have one thread ready, where it is now or never."""
+        with self._guard:
+            if not self.threads and (inbox := self._started()) is not None:
+                self._free.append(inbox)
+
     def all(self) -> list[threading.Thread]:
         """The threads that there are just now."""
         with self._guard:

@@ -20,6 +20,9 @@ from yao_tasks.core.workers.lent import LentThreads
 # What a coroutine that is cancelled because its loop ends has to clean up in (s).
 LAST_WORDS = 0.5
 
+# There a process that ends starts no thread any more, though handlers may still run (cpython#113964).
+NO_LATE_THREADS = (3, 12, 0) <= sys.version_info < (3, 12, 3)
+
 # A forked child must never throw its parent's loop away: to close one takes it apart for both of them.
 _alive: list[events.AbstractEventLoop] = []
 
@@ -76,6 +79,9 @@ class Loop:
                     loop.close()
                     raise
                 self._thread, self.ident = thread, thread.ident
+                if NO_LATE_THREADS:
+                    self.lent.warm()
+                    self.others.warm()
                 self.events = loop
             return self.events
 
