@@ -225,3 +225,26 @@ def test_an_add_inside_a_transaction_of_a_coroutines_thread_waits_for_its_commit
     pool = task(handler)
 
     assert pool.wait(pool.add(outer=True), SECONDS).response == ("WAITING", "inner")
+
+
+def test_async_events_use_lent_threads_whoever_tells_them(task: Callable[..., Pool]) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def event(name: str) -> Callable[..., Any]:
+        async def told(job_id: int, *values: Any) -> None:
+            seen.append((name, await sync_to_async(lambda: threading.current_thread().name)()))
+
+        return told
+
+    async def handler(job_id: int) -> None:
+        await asyncio.sleep(3_600)
+
+    pool = task(handler, worker_nums=1, event={"add": event("add"), "error": event("error")})
+    job_id = pool.add()
+    until(lambda: pool.get(job_id).status == "RUNNING", "it to run")
+    # Told by the announcer's thread, not by the loop.
+    pool.cancel(job_id)
+    pool.close()
+
+    assert [name for name, _ in seen] == ["add", "error"]
+    assert all(thread.startswith("yao_tasks-async-") for _, thread in seen)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -106,6 +107,65 @@ def test_a_coroutine_and_what_it_starts_know_their_job_and_share_no_context(
     for job_id in ids:
         text = str(job_id)
         assert pool.wait(job_id, SECONDS).response == ("none", text, (job_id, 1), (job_id, 1), text)
+
+
+def test_a_job_that_comes_in_as_the_loop_is_about_to_sleep_is_seen(
+    task: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    async def handler(job_id: int, what: str) -> str:
+        # No run ends meanwhile, which would look into the queue, too.
+        while what == "first" and not over.is_set():
+            await asyncio.sleep(0.01)
+        return what
+
+    pool = task(handler, worker_nums=2)
+    tokens: Any = boot.engine(pool.id).workers.tokens  # type: ignore[attr-defined]
+    late: list[int] = []
+
+    class SlyQueue:
+        """One into which somebody puts a job just after it was found empty."""
+
+        def __init__(self) -> None:
+            self.inner = tokens.queue
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def get_nowait(self) -> Any:
+            try:
+                return self.inner.get_nowait()
+            except queue.Empty:
+                if not late:
+                    late.append(0)
+                    late[0] = pool.add("late")
+                raise
+
+    monkeypatch.setattr(tokens, "queue", SlyQueue())
+
+    pool.add("first")
+
+    until(lambda: late and late[0], "it to come in")
+    assert pool.wait(late[0], 2).response == "late"
+    over.set()
+
+
+def test_a_job_that_is_cancelled_before_the_loop_sees_it_keeps_no_other_back(
+    task: Callable[..., Pool],
+) -> None:
+    async def handler(job_id: int) -> None: ...
+
+    pool = task(handler, worker_nums=1)
+    go, loop = threading.Event(), boot.house().loop()
+    loop.start()
+    loop.call(go.wait, SECONDS)
+    assert pool.cancel(pool.add())
+    go.set()
+    # Until it has seen that there is nothing to do.
+    until(lambda: not boot.engine(pool.id).workers.dispatch.awake, "the loop to look")  # type: ignore[attr-defined]
+
+    assert pool.wait(pool.add(), 2).status == "SUCCESS"
 
 
 # Deadline and cancel
