@@ -1,6 +1,7 @@
 """History: a recorded job is found after memory has forgotten it, and tried again."""
 
 import asyncio
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,10 @@ from django.db import connections, transaction
 from tests.conftest import SECONDS, Site, until
 from tests.journal.conftest import Recorded, Rows, forget, written
 from yao_tasks import boot, current_job
+from yao_tasks.core.lifecycle import TRIED_AGAIN
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
-from yao_tasks.models import JobStatus
+from yao_tasks.journal import sql
+from yao_tasks.models import JobOwner, JobStatus
 from yao_tasks.pools import Pool
 
 
@@ -341,3 +344,97 @@ def test_an_inline_job_is_written_in_the_callers_transaction(
     assert (row.status, row.result) == (JobStatus.SUCCESS, '"done"')
     assert rows.of(gone) is None
     assert time.monotonic()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_runs_of_all_lives_are_kept(task: Recorded, rows: Rows, restart: bool) -> None:
+    def handler(job_id: int) -> None:
+        job = current_job()
+        assert job is not None
+        raise ValueError(f"failure {job.attempt}")
+
+    pool = task(handler, attempts=1, attempt_after=0)
+    job_id = pool.add()
+    pool.wait(job_id, SECONDS)
+    written()
+    if restart:
+        boot.reset()
+
+    pool.retry(job_id)
+
+    pool.wait(job_id, SECONDS)
+    row = rows.until(job_id, attempt=4, status=JobStatus.FAILURE)
+    assert [(run["attempt"], run["message"]) for run in json.loads(row.runs)] == [
+        (number, f"failure {number}") for number in (1, 2, 3)
+    ]
+    assert row.error == "failure 4"
+    assert all(
+        "in handler" in run["traceback"] and run["started"] <= run["ended"] for run in json.loads(row.runs)
+    )
+
+
+def test_late_news_of_an_earlier_life_are_not_written(site: Site, task: Recorded, rows: Rows) -> None:
+    gate = site.gate()
+
+    def handler(job_id: int) -> None:
+        job = current_job()
+        assert job is not None
+        if job.attempt == 1:
+            raise ValueError("once")
+        gate(job_id)
+
+    pool = task(handler)
+    job_id = pool.add()
+    pool.wait(job_id, SECONDS)
+    old = boot.house().engines["job"].life.ended[job_id]  # type: ignore[attr-defined]
+    pool.retry(job_id)
+    gate.entered()
+    rows.until(job_id, status=JobStatus.RUNNING)
+
+    old.row.touch(old)
+    written()
+
+    row = rows.of(job_id)
+    assert row is not None
+    assert (row.status, row.attempt, row.error) == (JobStatus.RUNNING, 2, "")
+
+
+def test_a_row_of_another_process_with_the_same_id_is_left_alone(
+    task: Recorded, rows: Rows, journal: str
+) -> None:
+    pool = task(lambda job_id: "mine")
+    job_id = run(pool).id
+    row = rows.of(job_id)
+    assert row is not None
+    other = JobOwner.objects.using(journal).create(
+        machine="other",
+        boot="",
+        pid_space="",
+        pid=1,
+        born="",
+        host="other",
+        role="server",
+        started_at=row.added_at,
+    )
+    rows.all().filter(job_id=job_id).update(owner=other, result='"theirs"')
+
+    theirs = [getattr(row, column) for column in sql.COLUMNS]
+    sql.write(connections[journal], [tuple(theirs)])
+
+    kept = rows.of(job_id)
+    assert kept is not None
+    assert (kept.result, kept.owner_id) == ('"theirs"', other.pk)
+
+
+def test_a_recorded_failure_is_claimed_once(task: Recorded, rows: Rows) -> None:
+    pool = task(flaky)
+    job_id = run(pool).id
+    journal = boot.house().home.journal
+    seen = [journal.past("job", job_id), journal.past("job", job_id)]
+
+    claimed = [journal.claim_failure(past, TRIED_AGAIN) for past in seen if past is not None]
+
+    assert claimed == [True, False]
+    row = rows.of(job_id)
+    assert row is not None
+    assert (row.status, row.base, row.error) == (JobStatus.WAITING, 1, "")

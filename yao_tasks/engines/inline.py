@@ -86,6 +86,8 @@ class InlineEngine(EmbeddedEngine):
         check_call(self.definition, self.handler, args, kwargs)
         job = self._new(job_id or self.next_id(), args, kwargs, _at_once(options))
         self._admit(job, ADDING)
+        if job.row is not None:
+            job.row.touch(job)
         self._release(job)
         self._take([(job, options)])
         return job.id

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db import DatabaseError, DataError, Error, IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
 from yao_tasks.journal import sql
 
@@ -35,7 +36,7 @@ def _write_singly(connection: BaseDatabaseWrapper, rows: Sequence[tuple[object, 
                 "%s: job %s can't be recorded as it is now: %s",
                 row[0],
                 row[1],
-                error,
+                printable(str(error).strip()),
                 extra={"task": row[0], "job": row[1], "attempt": None},
             )
 

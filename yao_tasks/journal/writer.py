@@ -14,6 +14,7 @@ from typing import Protocol
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import SUCCEEDED, Job
 from yao_tasks.core.log import logger
 from yao_tasks.journal import batches, sql
@@ -199,7 +200,7 @@ class Writer:
                 'The history of jobs can\'t be written to the database "%s": %s. Jobs go on; up to %s of them are '
                 "kept to be written later.%s",
                 self.database,
-                str(error).strip() or type(error).__name__,
+                printable(str(error).strip().rstrip(".") or type(error).__name__),
                 f"{BACKLOG:,}",
                 self._advice(),
                 extra=_EXTRA,
