@@ -54,7 +54,7 @@ def test_the_command_measures_everything() -> None:
     done = benchmarks("--quick", "--rounds", "1")
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\n| ") == 13
+    assert done.stdout.count("\n| ") == 18
     assert "| **0** |" in done.stdout, "an idle process woke up"
 
 

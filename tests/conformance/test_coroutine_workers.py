@@ -1,6 +1,7 @@
 """API: what is promised of coroutines. Shared promises are in the other files, for every kind."""
 
 import asyncio
+import gc
 import logging
 import queue
 import threading
@@ -451,4 +452,28 @@ def test_nothing_is_left_of_coroutines_that_run_when_the_pools_close(
 
     assert sorted(cleaned) == ids
     boot.reset()
+    assert not [thread for thread in threading.enumerate() if "event-loop" in thread.name]
+
+
+def test_what_swallows_its_cancel_to_the_end_is_thrown_away_in_silence(
+    task: Callable[..., Pool], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(job_id: int) -> None:
+        while True:
+            try:
+                await asyncio.sleep(3_600)
+            except asyncio.CancelledError:
+                pass
+
+    pool = task(handler)
+    job_id = pool.add()
+    until(lambda: pool.metrics()["running"], "it to run")
+    began = time.monotonic()
+
+    assert pool.close(0.05) == [job_id]
+    boot.reset()
+    gc.collect()
+
+    assert time.monotonic() - began < 3
+    assert [one.name for one in caplog.records] == ["yao_tasks"]
     assert not [thread for thread in threading.enumerate() if "event-loop" in thread.name]

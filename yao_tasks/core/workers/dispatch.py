@@ -143,7 +143,7 @@ class Dispatch:
         try:
             result = await self.handler(job.id, *job.args, **job.kwargs)
         except BaseException as exception:
-            if self.leaving and not asyncio.get_running_loop().is_running():
+            if asyncio._get_running_loop() is None:
                 raise  # thrown away with its loop
             self._raised(run, exception)
         else:
