@@ -288,4 +288,5 @@ def test_a_timeout_retried_waits_for_attempt_after(task: MakeTask) -> None:
     release.set()
 
     [gap] = [after - before for before, after in itertools.pairwise(starts)]
-    assert 0.3 <= gap < 0.8
+    # A little less, since it is the handler that looks: it may have begun later in the first run than in the second.
+    assert 0.28 <= gap < 0.8
