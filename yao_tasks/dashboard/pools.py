@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from yao_tasks import conf
 from yao_tasks.core.definitions import most_workers
 from yao_tasks.dashboard.durations import duration, measured
 from yao_tasks.dashboard.readings import Reading, Unusable
@@ -43,6 +44,7 @@ class Controls:
     pause: bool = False
     resume: bool = False
     purge: bool = False
+    add: bool = False
     fewer: int = 0
     more: int = 0
     resize: bool = False
@@ -58,8 +60,6 @@ class PoolRow:
     paused: bool = False
     controls: Controls = Controls()
     workers: Bar | None = None
-    kind: str = ""
-    """What runs the handler, in words."""
     worker_max: int = 0
     """The definition's, where it lets the pool grow; else 0."""
     resized: Said | None = None
@@ -84,9 +84,17 @@ class PoolRow:
     refused: int = 0
     failed_events: int = 0
     slow_events: tuple[Said, ...] = ()
+    kind: str = ""
+    """Its engine and its kind of workers."""
+    is_memory_only: bool = True
+    left: str = ""
+    """How long it takes at this rate until nothing waits; empty where that can't be said."""
+    success: str = ""
+    """How many percent of the last hour's jobs succeeded; empty where none has ended."""
+    last_error: str = ""
 
 
-def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
+def pool_row(reading: Reading | Unusable, *, may_operate: bool, last_error: str = "") -> PoolRow:
     """The pool's line."""
     if isinstance(reading, Unusable):
         return PoolRow(task=reading.task, fault=reading.fault)
@@ -97,7 +105,6 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
         paused=now["paused"],
         controls=controls(reading) if may_operate else Controls(),
         workers=Bar(value=now["running"], most=now["worker_nums"]),
-        kind=_kind(now["worker_type"]),
         worker_max=config.worker_max or 0,
         resized=said(now["resized"]) if now["resized"] else None,
         stuck=now["stuck"],
@@ -115,6 +122,11 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
         refused=now["refused"],
         failed_events=now["failed_events"],
         slow_events=tuple(map(said, now["slow_events"])),
+        kind=f"{config.engine or conf.current().engine} · {now['worker_type']}",
+        is_memory_only=not reading.is_recorded,
+        left=_left(now),
+        success=_success(now["minutes"]),
+        last_error=last_error,
     )
 
 
@@ -125,6 +137,7 @@ def controls(reading: Reading) -> Controls:
     return Controls(
         pause="pause" in can and not now["paused"],
         resume="pause" in can and now["paused"],
+        add="add" in can,
         purge="purge" in can and now["waiting"] > 0,
         resize=resize,
         fewer=wanted - 1 if resize else 0,
@@ -157,18 +170,24 @@ def jobs_a_minute(minutes: Sequence[Mapping[str, int]]) -> float:
     return sum(full) / len(full) if full else current
 
 
-def _kind(worker_type: str) -> str:
-    words = {
-        "thread": gettext("threads"),
-        "async": gettext("coroutines"),
-        "process": gettext("processes"),
-    }
-    return words.get(worker_type, worker_type)
-
-
 def _rate(minutes: Sequence[Mapping[str, int]]) -> str:
     rate = jobs_a_minute(minutes)
     return number_format(rate, 0 if rate >= 10 or rate == int(rate) else 1)
+
+
+def _left(metrics: Mapping[str, Any]) -> str:
+    rate, waiting = jobs_a_minute(metrics["minutes"]), waiting_now(metrics)
+    return duration(waiting / rate * 60) if rate and waiting and not metrics["paused"] else ""
+
+
+def _success(minutes: Sequence[Mapping[str, int]]) -> str:
+    succeeded = sum(minute["succeeded"] for minute in minutes)
+    ended = succeeded + sum(minute["failed"] for minute in minutes)
+    return (
+        gettext("%(percent)s %% in the last hour") % {"percent": int(100 * succeeded / ended)}
+        if ended
+        else ""
+    )
 
 
 def _p95(spread: Mapping[str, float]) -> str:

@@ -1,14 +1,15 @@
 """`pool.metrics()`: what has happened since the process began, what is now, and the last hour."""
 
+from collections import Counter
 from typing import Any
 
-from yao_tasks.core.jobs import RUNNING
+from yao_tasks.core.jobs import RETRYING, RUNNING
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.engines.parts import Parts
 
 
 def numbers(parts: Parts, now: float) -> dict[str, Any]:
-    """The numbers of one pool. `now`: monotonic seconds."""
+    """The numbers of one pool. `now`: monotonic seconds. `queued`: all that wait, but for those between two runs."""
     life, growth = parts.life, parts.workers.growth
     with life.lock:
         added = life.added
@@ -30,7 +31,6 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "failed": dict(life.failed),
         "retried": retried,
         "refused": refused,
-        # Of these `delayed` are not due yet, and all but those between two runs count against `size`.
         "waiting": max(0, len(life.jobs) - running),
         "delayed": postponed,
         "queued": queued,
@@ -43,6 +43,7 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "stacks": parts.workers.stacks() if stuck else [],
         "paused": paused,
         "oldest_waiting": _oldest_waiting(life, now),
+        **_counted(parts, postponed),
         "failed_events": parts.announcer.failed_events,
         "slow_events": _slow_events(parts, now),
         **parts.times.summary(now),
@@ -52,6 +53,19 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
 def _slow_events(parts: Parts, now: float) -> list[str]:
     calls = parts.watch.slow_events()
     return [f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in calls]
+
+
+def _counted(parts: Parts, postponed: int) -> dict[str, Any]:
+    """How many are between two runs, and how many ended ones can still be looked at."""
+    live = list(parts.life.jobs.values()) if postponed else []
+    kinds = Counter(job.error.kind for job in list(parts.retention.failures) if job.error is not None)
+    return {
+        "retrying": sum(job.status == RETRYING for job in live),
+        "kept": {
+            "succeeded": len(parts.retention.successes),
+            **{kind: kinds[kind] for kind in parts.life.failed},
+        },
+    }
 
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:
