@@ -4,6 +4,7 @@ The thread that measures sleeps on a lock that the last job releases: one that l
 run would take the GIL from them.
 """
 
+import asyncio
 import itertools
 import time
 from collections.abc import Iterator
@@ -67,6 +68,17 @@ def behind_gate(job_id: int, *_: object, **named: object) -> None:
 def short(job_id: int) -> None:
     """Take 10 ms, as a request to another service does."""
     time.sleep(0.01)
+    finish()
+
+
+async def anothing(job_id: int) -> None:
+    """As `nothing`, in a coroutine."""
+    finish()
+
+
+async def ashort(job_id: int) -> None:
+    """As `short`, in a coroutine."""
+    await asyncio.sleep(0.01)
     finish()
 
 

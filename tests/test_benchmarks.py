@@ -27,7 +27,15 @@ def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_command_prints_a_table_of_ratios() -> None:
-    figures = ["end_to_end", "futures_kept", "busy_add", "latency", "short_jobs"]
+    figures = [
+        "end_to_end",
+        "futures_kept",
+        "busy_add",
+        "latency",
+        "short_jobs",
+        "coroutines",
+        "short_coroutines",
+    ]
 
     done = benchmarks("--quick", "--rounds", "2", *[word for name in figures for word in ("--only", name)])
 
@@ -46,7 +54,7 @@ def test_the_command_measures_everything() -> None:
     done = benchmarks("--quick", "--rounds", "1")
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\n| ") == 11
+    assert done.stdout.count("\n| ") == 18
     assert "| **0** |" in done.stdout, "an idle process woke up"
 
 

@@ -5,13 +5,15 @@ After a fork everything is new: a pid that differs says so, since not every serv
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
+from yao_tasks import callables, conf, connections, leaving, loading, sensitive, servers, surroundings
 from yao_tasks.core import current, listening
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
@@ -25,8 +27,14 @@ from yao_tasks.engines.base import Callables, Engine, Home
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.inline import InlineEngine
 
+if TYPE_CHECKING:
+    from yao_tasks.core.workers.lag import LoopLag, Running
+    from yao_tasks.core.workers.loop import Loop
+
 # What the journal is given to write the last ends (s).
 LAST_WRITES = 1.0
+# What the event loop is given to come to its end, once all pools are closed (s).
+LOOP_SECONDS = 0.5
 
 Build = Callable[[Definition, Callables, Home], Engine]
 
@@ -43,8 +51,12 @@ class House:
         self.build = build
         self.engines: dict[str, Engine] = {}
         self.closed = False
+        self._loop: Loop | None = None
+        self._lag: LoopLag | None = None
+        # Guards the making of the loop.
+        self._making = threading.Lock()
         clock = Clock(busy=lambda: self.starvation.attend())
-        self.starvation = Starvation(self._running, lambda: clock.is_watching)
+        self.starvation = Starvation(self._running, lambda: clock.is_watching, self._look)
         self.home = Home(
             clock=clock,
             ids=Ids(settings.state_dir),
@@ -60,6 +72,7 @@ class House:
                 release=settings.release or "",
             ),
             carriers=surroundings.carriers(),
+            loop=self.loop,
         )
 
     def open(self, task: str) -> Engine:
@@ -69,6 +82,23 @@ class House:
         # No lock around the imports: one that another thread imports may want a task itself. Two engines may
         # be built then; the first stays, and the other has started nothing.
         return self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
+
+    def loop(self) -> "Loop":
+        """The event loop of this process; it starts its thread when a pool first needs it."""
+        # Here, not above: it imports asyncio, which costs each start of a process 20 ms.
+        from yao_tasks.core.workers.lag import LoopLag
+        from yao_tasks.core.workers.loop import Loop
+
+        with self._making:
+            if self._loop is None:
+                threads = conf.current().async_threads
+                self._loop = Loop(threads=threads, context_with=sensitive.context_with)
+                self._lag = LoopLag(self._loop, self._coroutines)
+            return self._loop
+
+    def left(self, deadline: float) -> list[str]:
+        """Wait for the threads that coroutines use, until then (monotonic seconds); names those that go on."""
+        return [] if self._loop is None else self._loop.left(deadline)
 
     def live(self) -> int:
         """How many jobs wait or run."""
@@ -93,12 +123,30 @@ class House:
         self.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
         self.home.clock.stop()
         self.starvation.stop()
+        self.close_loop()
         return lost
+
+    def close_loop(self) -> None:
+        """End the event loop, if there is one: once the pools are closed."""
+        if self._loop is not None and not self._loop.close(LOOP_SECONDS):
+            logger.error(
+                "The event loop is blocked by a handler, and can't be closed: its thread goes on. There it is:\n%s",
+                self._loop.stack(),
+                extra={"task": None, "job": None, "attempt": None},
+            )
 
     def _running(self) -> list[str]:
         """The tasks that run just now, as often as they do."""
         engines = list(self.engines.items())
         return [task for task, engine in engines for _ in range(engine.running())]
+
+    def _coroutines(self) -> "list[Running]":
+        """The runs that are coroutines just now."""
+        return [run for engine in list(self.engines.values()) for run in engine.coroutines()]
+
+    def _look(self) -> None:
+        if self._lag is not None:
+            self._lag.look()
 
     def _opening(self) -> None:
         if self.closed:
@@ -246,6 +294,7 @@ def leave() -> None:
     deadline = time.monotonic() + seconds
     leaving.close(engines, seconds)
     mine.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
+    mine.close_loop()
 
 
 os.register_at_fork(after_in_child=after_fork)

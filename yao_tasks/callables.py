@@ -7,8 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from yao_tasks import handlers, surroundings
 from yao_tasks.core.announcer import Events
-from yao_tasks.core.definitions import Definition
+from yao_tasks.core.definitions import Definition, too_many
 from yao_tasks.core.faults import Code, Fault, printable, shown
+from yao_tasks.core.keys import Place
 from yao_tasks.engines.base import Callables
 
 
@@ -36,9 +37,20 @@ def worker_type(definition: Definition, handler: Callable[..., Any]) -> str:
     return "async" if handlers.is_async(handler) else "thread"
 
 
+def runs_as(definition: Definition) -> str:
+    """Return what runs the task's handler, for people; empty where the handler can't be imported. Never raises."""
+    try:
+        return worker_type(definition, handlers.resolve(definition.process))
+    except handlers.HandlerError:
+        return ""
+
+
 def faults(definition: Definition) -> list[Fault]:
     """Return what is wrong with the callables that a definition names. Imports them; never raises."""
-    return [*_handler(definition), *_events(definition), *_exceptions(definition)]
+    handler, faults = _resolve(definition, "process", definition.process, Code.HANDLER)
+    if handler is not None:
+        faults = [*_handler(definition, handler), *_numbers(definition, handler)]
+    return [*faults, *_events(definition, handler), *_exceptions(definition)]
 
 
 def discovery_faults() -> Iterator[Fault]:
@@ -52,14 +64,18 @@ def discovery_faults() -> Iterator[Fault]:
         )
 
 
-def _handler(definition: Definition) -> Iterator[Fault]:
-    function, fault = _resolve(definition, "process", definition.process, Code.HANDLER)
-    if function is None:
-        yield from fault
-        return
+def _handler(definition: Definition, function: Callable[..., Any]) -> Iterator[Fault]:
     name = f'{printable(definition.path)}: "process" {shown(definition.process)}'
-    if handlers.is_async(function):
-        yield _fault(definition, Code.ASYNC, f"{name} is an async def.", _NO_COROUTINES)
+    kind = definition.worker_type
+    if handlers.is_generator(function):
+        text = f"{name} is an asynchronous generator, which nobody can await."
+        yield _fault(definition, Code.ASYNC, text, "Return the result instead of yielding it.")
+    elif handlers.is_async(function) and kind not in ("auto", "async"):
+        text = f'{name} is an async def, and "worker_type" is {shown(kind)}.'
+        yield _fault(definition, Code.ASYNC, text, _NO_THREAD)
+    elif kind == "async" and not handlers.is_async(function):
+        text = f'{name} is no async def, and "worker_type" is "async".'
+        yield _fault(definition, Code.ASYNC, text, _NO_COROUTINE)
     if not handlers.takes_job_id(function):
         hint = "Give it the job's id as its first parameter: def handler(job_id, ...)."
         yield _fault(definition, Code.NO_JOB_ID, f"{name} takes no positional argument.", hint)
@@ -75,16 +91,36 @@ def _first(function: Callable[..., Any]) -> str:
     return next((shown(one.name) for one in handlers.positional_parameters(function) or []), "?")
 
 
-_NO_COROUTINES = "async def needs coroutine workers, which this version of yao_tasks doesn't have; use def."
+_NO_THREAD = 'Use def, or leave "worker_type" out: an async def then runs as a coroutine.'
+_NO_COROUTINE = (
+    'Use async def, or leave "worker_type" out: a def then runs in a thread. Where a decorator hides an async def, '
+    "mark what it returns with asgiref.sync.markcoroutinefunction."
+)
 
 
-def _events(definition: Definition) -> Iterator[Fault]:
+def _numbers(definition: Definition, function: Callable[..., Any]) -> Iterator[Fault]:
+    # Of the other types the file itself tells it.
+    if definition.worker_type == "auto" and worker_type(definition, function) != "async":
+        place = Place(where=str(definition.path), task=definition.id, path=definition.path)
+        yield from too_many(definition, place)
+
+
+def _events(definition: Definition, handler: Callable[..., Any] | None) -> Iterator[Fault]:
     for event, name in definition.event.items():
         function, fault = _resolve(definition, f"event.{event}", name, Code.EVENT)
         yield from fault
-        if function is not None and handlers.is_async(function):
-            text = f'{printable(definition.path)}: "event.{event}" {shown(name)} is an async def.'
-            yield _fault(definition, Code.ASYNC, text, _NO_COROUTINES)
+        if function is None or handler is None or not handlers.is_async(function):
+            continue
+        said = f'{printable(definition.path)}: "event.{event}" {shown(name)} is'
+        if handlers.is_generator(function):
+            hint = "Return instead of yielding."
+            yield _fault(definition, Code.ASYNC, f"{said} an asynchronous generator.", hint)
+        elif event == "next":
+            hint = "Use def: it makes an id in the thread of whoever adds a job."
+            yield _fault(definition, Code.ASYNC, f"{said} an async def.", hint)
+        elif worker_type(definition, handler) != "async":
+            hint = "Use def: an async event needs coroutines, as a handler that is an async def has."
+            yield _fault(definition, Code.ASYNC, f"{said} an async def.", hint)
 
 
 def _exceptions(definition: Definition) -> Iterator[Fault]:

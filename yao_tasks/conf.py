@@ -56,7 +56,7 @@ class Settings:
     around: tuple[str, ...] = field(
         default=(), metadata=key(listing(dotted("the dotted path of a callable")))
     )
-    async_threads: int = field(default=20, metadata=key(whole(1), built=[]))
+    async_threads: int = field(default=20, metadata=key(whole(1, 1_000)))
     child_jobs: int = field(default=500, metadata=key(whole(1), built=[]))
     # MiB
     child_memory: int | None = field(default=None, metadata=key(whole(1), built=[]))

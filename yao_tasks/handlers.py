@@ -118,6 +118,14 @@ def is_async(function: Handler) -> bool:
     return any(iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in (function, call))
 
 
+def is_generator(function: Handler) -> bool:
+    """Whether a call makes an asynchronous generator, which can't be awaited."""
+    while isinstance(function, partial):
+        function = function.func
+    call = function if inspect.isroutine(function) else type(function).__call__
+    return inspect.isasyncgenfunction(call)
+
+
 def takes_job_id(function: Handler) -> bool:
     """Whether the first argument, the job's id, has a place to go to; True where that can't be known."""
     parameters = positional_parameters(function)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connections
 from django.utils import timezone
 
+from yao_tasks.core.definitions import most_workers
 from yao_tasks.core.errors import LONGEST_WAIT
 from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import CODES
@@ -113,13 +114,14 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def checked_workers(worker_nums: Any) -> int:
+def checked_workers(worker_nums: Any, *, worker_type: str) -> int:
     """The number of workers that `resize` takes. TypeError, ValueError."""
+    most = most_workers(worker_type)
     if isinstance(worker_nums, bool) or not isinstance(worker_nums, int):
-        raise TypeError(f"resize({worker_nums!r}): give a whole number from 1 to 1,000.")
-    if not 1 <= worker_nums <= 1_000:
+        raise TypeError(f"resize({worker_nums!r}): give a whole number from 1 to {most:,}.")
+    if not 1 <= worker_nums <= most:
         raise ValueError(
-            f"resize({shown(worker_nums)}): give a whole number from 1 to 1,000; pause() stops all starts."
+            f"resize({shown(worker_nums)}): give a whole number from 1 to {most:,}; pause() stops all starts."
         )
     return worker_nums
 

@@ -184,8 +184,12 @@ class Pool:
         boot.engine(self.id).resume()
 
     def resize(self, worker_nums: int) -> None:
-        """Have so many workers, 1 to 1,000: more at once, fewer as each surplus one ends its job."""
-        boot.engine(self.id).resize(checked_workers(worker_nums))
+        """Have so many workers, 1 to 1,000, of coroutines 1 to 100,000.
+
+        More at once, fewer as each surplus one ends its job.
+        """
+        engine = boot.engine(self.id)
+        engine.resize(checked_workers(worker_nums, worker_type=engine.worker_type))
 
     def purge(self, *, delayed: bool = False) -> int:
         """Cancel all jobs that are ready, with `delayed` also those not due yet. Answers how many."""
@@ -250,12 +254,13 @@ class Tasks(Mapping[str, Pool]):
 async def _unblocked(
     task: str, add: Callable[..., int], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> int:
-    if not boot.engine(task).may_block:
+    engine = boot.engine(task)
+    if not engine.may_block:
         return add(*args, **kwargs)
     from asgiref.sync import sync_to_async
 
-    # Not one thread for all: one that waits must not hold up the others.
-    return await sync_to_async(add, thread_sensitive=False)(*args, **kwargs)
+    # Not one thread for all: one that waits must not hold up the others. But inline the caller's connections count.
+    return await sync_to_async(add, thread_sensitive=engine.is_inline)(*args, **kwargs)
 
 
 def _arguments(calls: Iterable[Sequence[Any]]) -> list[Arguments]:

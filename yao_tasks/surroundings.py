@@ -35,8 +35,9 @@ def surrounded(handler: Callable[..., Any], around: tuple[Around, ...]) -> Calla
     """The handler, with the context managers entered around each run: the first outermost."""
     if not around:
         return handler
+    inside = _await_inside if handlers.is_async(handler) else _run_inside
     # With its signature, which the testing kit asks for.
-    return update_wrapper(partial(_run_inside, handler, around), handler)
+    return update_wrapper(partial(inside, handler, around), handler)
 
 
 def faults() -> list[Fault]:
@@ -56,6 +57,15 @@ def _run_inside(handler: Callable[..., Any], around: tuple[Around, ...], /, *arg
         for one in around:
             stack.enter_context(one(current_job()))
         return handler(*args, **kwargs)
+
+
+async def _await_inside(
+    handler: Callable[..., Any], around: tuple[Around, ...], /, *args: Any, **kwargs: Any
+) -> Any:
+    with ExitStack() as stack:
+        for one in around:
+            stack.enter_context(one(current_job()))
+        return await handler(*args, **kwargs)
 
 
 def _carrier(name: str) -> Callable[[], Restore | None]:

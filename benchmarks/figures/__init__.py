@@ -24,6 +24,7 @@ Figure = Callable[[Scale], Row]
 
 def all_figures() -> dict[str, Figure]:
     """All figures, by the names that `--only` takes. Django must be set up."""
+    from benchmarks.figures.coroutines import coroutines, short_coroutines
     from benchmarks.figures.history import (
         get_among_million,
         recorded_add,
@@ -38,7 +39,8 @@ def all_figures() -> dict[str, Figure]:
     from benchmarks.figures.startup import startup
     from benchmarks.figures.throughput import busy_add, end_to_end, futures_kept, short_jobs
 
-    memory_only = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs, startup, idle)
+    threads = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs)
+    memory_only = (*threads, coroutines, short_coroutines, startup, idle)
     history = (recorded_add, rows_sqlite, rows_postgresql, rows_mariadb, get_among_million)
     figures = memory_only + history
     return {figure.__name__: figure for figure in figures}

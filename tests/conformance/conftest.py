@@ -1,25 +1,35 @@
 """What the conformance suite shares: tasks of every worker kind, and notes of what their events told."""
 
+import asyncio
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from tests.conftest import Site
 from yao_tasks import current_job
 from yao_tasks.pools import Pool
 
 # A new kind of worker joins the suite by its name here.
-KINDS = ["thread"]
+KINDS = ["thread", "async"]
 
 
 class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test once for each kind; `@pytest.mark.kinds(…)` names those of which it is true, and its comment why."""
+    if "kind" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("kinds")
+        metafunc.parametrize("kind", KINDS if marker is None else marker.args, indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
     """The `worker_type` of the tasks that `task` makes."""
     return str(request.param)
@@ -32,10 +42,48 @@ def task(site: Site, kind: str) -> MakeTask:
     Making another closes the pools that are open: make all of a test's tasks before its first job.
     """
 
+    return maker(site, kind, as_coroutine)
+
+
+@pytest.fixture
+def stubborn_task(site: Site, kind: str) -> MakeTask:
+    """The same, with handlers that go on whatever is done to their runs."""
+    return maker(site, kind, as_stubborn_coroutine)
+
+
+def maker(site: Site, kind: str, awaited: Callable[..., Any]) -> MakeTask:
     def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
+        handler = awaited(handler) if kind == "async" else handler
         return site.task(task, handler, worker_type=kind, **keys)
 
     return make
+
+
+def as_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain handler as an async one, which leaves it to a thread of the loop's: there it may block."""
+
+    @functools.wraps(handler, updated=())
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(functools.partial(handler, *args, **kwargs), thread_sensitive=False)()
+
+    return coroutine
+
+
+def as_stubborn_coroutine(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, but a cancel is swallowed."""
+
+    @functools.wraps(handler, updated=())
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        call = functools.partial(handler, *args, **kwargs)
+        work = asyncio.ensure_future(sync_to_async(call, thread_sensitive=False)())
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError:
+                pass
+        return work.result()
+
+    return coroutine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,10 +96,10 @@ def test_a_waiting_job_that_is_cancelled_gives_its_place_back(site: Site, task: 
         pool.add()
 
 
-def test_a_running_job_that_is_cancelled_keeps_its_worker_until_its_thread_is_back(
-    site: Site, task: MakeTask
+def test_a_running_job_that_is_cancelled_keeps_its_worker_until_it_gives_in(
+    site: Site, stubborn_task: MakeTask
 ) -> None:
-    pool = task(site.gate(), worker_nums=1, size=1)
+    pool = stubborn_task(site.gate(), worker_nums=1, size=1)
     running = pool.add()
     site.gates[0].entered()
 
@@ -216,9 +216,7 @@ def test_keywords_may_have_any_name(task: MakeTask) -> None:
     assert pool.wait(job_id, SECONDS).response == given
 
 
-def test_threads_are_given_the_very_objects(task: MakeTask, kind: str) -> None:
-    if kind != "thread":
-        pytest.skip("what leaves the process is a copy")
+def test_in_this_process_handlers_are_given_the_very_objects(task: MakeTask) -> None:
     pool = task(lambda job_id, *args, **kwargs: (*args, *kwargs.values()))
     lock, function = threading.Lock(), lambda: None
 

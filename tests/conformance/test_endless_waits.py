@@ -98,7 +98,7 @@ def test_an_add_event_in_the_callers_thread_is_no_worker(task: MakeTask) -> None
     timer.join()
 
 
-def test_a_stuck_worker_that_was_replaced_is_not_counted(task: MakeTask) -> None:
+def test_a_stuck_worker_that_was_replaced_is_not_counted(stubborn_task: MakeTask) -> None:
     never = threading.Event()
 
     def handler(job_id: int, what: str) -> object:
@@ -112,7 +112,7 @@ def test_a_stuck_worker_that_was_replaced_is_not_counted(task: MakeTask) -> None
             return "inner"
         return pool.wait(pool.using(run_after=0.1).add("inner"), SECONDS).status
 
-    pool = task(handler, worker_nums=2)
+    pool = stubborn_task(handler, worker_nums=2)
     hangs = pool.using(timeout=0.1).add("hang")
     assert pool.wait(hangs, SECONDS).status == "FAILURE"
     until(lambda: pool.metrics()["workers"] > 0 and pool.metrics()["stuck"] == 1, "it to be stuck")

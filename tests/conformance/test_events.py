@@ -108,28 +108,6 @@ def test_no_run_starts_before_the_add_event_has_returned(task: MakeTask) -> None
     assert order == ["add", "run"]
 
 
-def test_success_error_and_progress_run_in_the_worker(task: MakeTask, notes: Notes) -> None:
-    threads: dict[int, threading.Thread] = {}
-
-    def handler(job_id: int, *, fails: bool) -> None:
-        threads[job_id] = threading.current_thread()
-        job = current_job()
-        assert job is not None
-        job.progress(1, 2)
-        if fails:
-            raise ValueError
-
-    pool = task(handler, event=notes.events())
-
-    good, bad = pool.add(fails=False), pool.add(fails=True)
-    pool.close()
-
-    for job_id, names in ((good, ["progress", "success"]), (bad, ["progress", "error"])):
-        inside = [note for note in notes.of(job_id) if note.event != "add"]
-        assert [note.event for note in inside] == names
-        assert {note.thread for note in inside} == {threads[job_id]}
-
-
 def test_progress_from_outside_is_told_in_the_thread_that_reports_it(
     site: Site, task: MakeTask, notes: Notes
 ) -> None:

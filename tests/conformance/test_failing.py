@@ -51,7 +51,7 @@ class Unprintable(Exception):
     ids=lambda exception: type(exception).__name__,
 )
 def test_whatever_a_handler_raises_fails_its_job_only(
-    task: MakeTask, notes: Notes, exception: BaseException
+    task: MakeTask, kind: str, notes: Notes, exception: BaseException
 ) -> None:
     def handler(job_id: int, *, fails: bool = False) -> None:
         if fails:
@@ -66,10 +66,13 @@ def test_whatever_a_handler_raises_fails_its_job_only(
     assert info.status == "FAILURE"
     assert info.error is not None
     assert info.error.kind == "raised"
-    assert info.error.type.endswith(type(exception).__qualname__)
+    # Python itself lets no coroutine raise a StopIteration.
+    kept = (kind, type(exception)) != ("async", StopIteration)
+    assert info.error.type.endswith(type(exception).__qualname__ if kept else "RuntimeError")
     assert info.error.message
     assert after == ["SUCCESS"] * 3
-    assert [note.values[0] for note in notes.all] == [exception]
+    [note] = notes.all
+    assert note.values[0] is exception or not kept
 
 
 def test_system_exit_is_retried_as_any_failure(task: MakeTask) -> None:

@@ -60,7 +60,7 @@ def test_each_number_is_there_of_its_type_and_zero_at_first(task: MakeTask) -> N
     assert (metrics["paused"], metrics["stacks"], len(metrics["minutes"])) == (False, [], 60)
 
 
-def test_what_happened_is_counted_by_kind(site: Site, task: MakeTask) -> None:
+def test_what_happened_is_counted_by_kind(site: Site, stubborn_task: MakeTask) -> None:
     gate = site.gate()
 
     def handler(job_id: int, what: str = "") -> None:
@@ -69,7 +69,14 @@ def test_what_happened_is_counted_by_kind(site: Site, task: MakeTask) -> None:
         if what:
             gate(job_id)
 
-    pool = task(handler, worker_nums=4, size=1, attempts=2, attempt_after=0)
+    pool = stubborn_task(
+        handler,
+        worker_nums=4,
+        size=1,
+        attempts=2,
+        attempt_after=0,
+        give_up_on=["yao_tasks.errors.JobTimeout"],
+    )
     for what in ("", "raises"):
         pool.wait(pool.add(what), SECONDS)
     pool.wait(pool.using(timeout=0.05).add("hangs"), SECONDS)

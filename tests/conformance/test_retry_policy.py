@@ -230,36 +230,13 @@ def times_out(task: MakeTask, release: threading.Event, **keys: Any) -> tuple[Po
     return task(handler, timeout=0.1, attempts=2, attempt_after=0, worker_nums=1, **keys), runs
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {},
-        {"retry_on": ["builtins.Exception"]},
-        {"retry_on": ["builtins.TimeoutError", "yao_tasks.errors.TasksError"]},
-        {"retry_on": ["yao_tasks.errors.JobTimeout"], "give_up_on": ["builtins.TimeoutError"]},
-    ],
-)
-def test_a_thread_that_timed_out_is_not_tried_again_and_its_error_says_why(
-    task: MakeTask, kind: str, keys: dict[str, Any]
-) -> None:
-    if kind != "thread":
-        pytest.skip("what can be stopped is tried again")
-    release = threading.Event()
-    pool, runs = times_out(task, release, **keys)
-
-    info = pool.wait(pool.add(), SECONDS)
-    release.set()
-
-    assert (info.status, info.attempt, info.error and info.error.kind) == ("FAILURE", 1, "timeout")
-    assert "longer than 0.1 s" in info.response
-    assert "a thread can't be stopped" in info.response
-    assert runs == [1]
-
-
-def test_a_timeout_is_tried_again_where_retry_on_names_it(task: MakeTask, notes: Notes) -> None:
+def test_a_timeout_is_tried_again_where_retry_on_names_it(stubborn_task: MakeTask, notes: Notes) -> None:
     release = threading.Event()
     pool, runs = times_out(
-        task, release, retry_on=["yao_tasks.errors.JobTimeout"], event=notes.events("success", "error")
+        stubborn_task,
+        release,
+        retry_on=["yao_tasks.errors.JobTimeout"],
+        event=notes.events("success", "error"),
     )
     job_id = pool.add()
 
@@ -311,4 +288,5 @@ def test_a_timeout_retried_waits_for_attempt_after(task: MakeTask) -> None:
     release.set()
 
     [gap] = [after - before for before, after in itertools.pairwise(starts)]
-    assert 0.3 <= gap < 0.8
+    # A little less, since it is the handler that looks: it may have begun later in the first run than in the second.
+    assert 0.28 <= gap < 0.8

@@ -11,13 +11,16 @@ from tests.conftest import SECONDS, Gate, Site, until
 from yao_tasks import GiveUp
 from yao_tasks.pools import Pool
 
+# A timeout isn't, so that there is one.
+RETRIED = {"attempts": 1, "attempt_after": 60_000, "give_up_on": ["yao_tasks.errors.JobTimeout"]}
+
 
 class Crowd:
     """A pool with a job in each state there is, by name."""
 
     def __init__(self, site: Site, task: MakeTask) -> None:
         self.gate: Gate = site.gate()
-        self.pool: Pool = task(self._work, worker_nums=2, attempts=1, attempt_after=60_000)
+        self.pool: Pool = task(self._work, worker_nums=2, **RETRIED)
         pool = self.pool
         self.ids = {"success": pool.add("success"), "failure": pool.add("failure", "Straße 1")}
         pool.wait(self.ids["success"], SECONDS)

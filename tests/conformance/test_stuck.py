@@ -1,4 +1,4 @@
-"""API: threads that hang. They are let go, counted, replaced up to a number, and taken back when they return."""
+"""API: workers that hang. They are let go, counted, replaced up to a number, and taken back when they return."""
 
 import logging
 import threading
@@ -33,6 +33,12 @@ class Hang:
 
 
 @pytest.fixture
+def task(stubborn_task: MakeTask) -> MakeTask:
+    """A coroutine hangs only where it swallows its cancel."""
+    return stubborn_task
+
+
+@pytest.fixture
 def hang(monkeypatch: pytest.MonkeyPatch) -> Any:
     # Nobody comes back by himself here: replaced soon, so that little is waited for.
     monkeypatch.setattr("yao_tasks.core.ends.GRACE", 0.02)
@@ -49,7 +55,7 @@ def stick(pool: Pool, count: int) -> list[int]:
     return ids
 
 
-def test_a_stuck_thread_is_counted_and_replaced(task: MakeTask, hang: Hang) -> None:
+def test_a_stuck_worker_is_counted_and_replaced(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=1)
 
     stick(pool, 1)
@@ -59,7 +65,7 @@ def test_a_stuck_thread_is_counted_and_replaced(task: MakeTask, hang: Hang) -> N
     assert (pool.metrics()["stuck"], pool.metrics()["workers"], pool.metrics()["running"]) == (1, 2, 0)
 
 
-def test_a_cancel_leaves_a_stuck_thread_too(task: MakeTask, hang: Hang) -> None:
+def test_a_cancel_leaves_a_stuck_worker_too(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=1)
     job_id = pool.add()
     assert hang.came.acquire(timeout=SECONDS)
@@ -84,7 +90,7 @@ def test_all_workers_work_while_no_more_are_stuck_than_are_replaced(
     assert (pool.metrics()["running"], pool.metrics()["stuck"]) == (3, 3)
 
 
-def test_a_thread_that_comes_back_is_taken_back(task: MakeTask, hang: Hang) -> None:
+def test_a_worker_that_comes_back_is_taken_back(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=2)
     stick(pool, 2)
     pool.wait(pool.add("next"), SECONDS)
@@ -112,7 +118,7 @@ def test_one_that_comes_back_soon_is_not_replaced(task: MakeTask) -> None:
         assert pool.metrics()["workers"] == 1
 
 
-def test_the_stacks_of_stuck_threads_are_shown(task: MakeTask, hang: Hang) -> None:
+def test_the_stacks_of_stuck_workers_are_shown(task: MakeTask, kind: str, hang: Hang) -> None:
     pool = task(hang, worker_nums=2)
     assert pool.metrics()["stacks"] == []
 
@@ -120,7 +126,8 @@ def test_the_stacks_of_stuck_threads_are_shown(task: MakeTask, hang: Hang) -> No
 
     stacks = pool.metrics()["stacks"]
     assert len(stacks) == 2
-    assert all("hang_here" in stack and "self.release.wait" in stack for stack in stacks)
+    where = ("hang_here", "self.release.wait") if kind == "thread" else ("in coroutine", "asyncio.wait")
+    assert all(text in stack for stack in stacks for text in where)
     assert f"run 1 of job {job_id}" in stacks[0] + stacks[1]
     assert f"run 1 of job {other}" in stacks[0] + stacks[1]
     hang.release.set()
@@ -253,19 +260,19 @@ def test_events_that_hang_are_given_up_outside_the_cap(
 
 def test_a_run_sees_that_it_was_settled(task: MakeTask) -> None:
     seen: list[tuple[bool, bool]] = []
-    went_on = threading.Event()
+    came: list[int] = []
 
     def handler(job_id: int) -> None:
         job = current_job()
         assert job is not None
         before = job.cancelled
+        came.append(job_id)
         until(lambda: job.cancelled, "the cancel")
         seen.append((before, job.stopping))
-        went_on.set()
 
     pool = task(handler)
-    times_out, cancelled = pool.using(timeout=0.1).add(), pool.add()
-    until(lambda: pool.get(cancelled).status == "RUNNING", "it to run")
+    times_out, cancelled = pool.using(timeout=0.3).add(), pool.add()
+    until(lambda: len(came) == 2, "both to run")
     pool.cancel(cancelled)
 
     until(lambda: len(seen) == 2, "both to see it")

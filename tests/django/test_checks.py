@@ -26,6 +26,9 @@ import functools
 
 def plain(job_id, email): ...
 async def coroutine(job_id): ...
+
+async def generator(job_id):
+    yield job_id
 def nothing(): ...
 def by_email(email): ...
 partial = functools.partial(coroutine)
@@ -86,26 +89,85 @@ def test_an_event_that_can_not_be_called_is_an_error(write: Callable[..., Path])
     assert message.msg.endswith("is 5, which can't be called.")
 
 
+NO_THREAD = 'Use def, or leave "worker_type" out: an async def then runs as a coroutine.'
+NO_COROUTINE = (
+    'Use async def, or leave "worker_type" out: a def then runs in a thread. Where a decorator hides an async def, '
+    "mark what it returns with asgiref.sync.markcoroutinefunction."
+)
+NO_COROUTINES = "Use def: an async event needs coroutines, as a handler that is an async def has."
+
+
 @pytest.mark.parametrize(
-    ("changes", "key"),
+    ("changes", "key", "said", "hint"),
     [
-        ({"process": "JOBS.coroutine"}, "process"),
-        ({"process": "JOBS.partial"}, "process"),
-        ({"event": {"add": "JOBS.coroutine"}}, "event.add"),
+        (
+            {"process": "JOBS.coroutine", "worker_type": "thread"},
+            "process",
+            'is an async def, and "worker_type" is "thread".',
+            NO_THREAD,
+        ),
+        (
+            {"process": "JOBS.partial", "worker_type": "thread"},
+            "process",
+            'is an async def, and "worker_type" is "thread".',
+            NO_THREAD,
+        ),
+        (
+            {"worker_type": "async"},
+            "process",
+            'is no async def, and "worker_type" is "async".',
+            NO_COROUTINE,
+        ),
+        (
+            {"process": "JOBS.generator"},
+            "process",
+            "is an asynchronous generator, which nobody can await.",
+            "Return the result instead of yielding it.",
+        ),
+        ({"event": {"add": "JOBS.coroutine"}}, "event.add", "is an async def.", NO_COROUTINES),
+        (
+            {"process": "JOBS.coroutine", "event": {"next": "JOBS.coroutine"}},
+            "event.next",
+            "is an async def.",
+            "Use def: it makes an id in the thread of whoever adds a job.",
+        ),
+        (
+            {"process": "JOBS.coroutine", "event": {"success": "JOBS.generator"}},
+            "event.success",
+            "is an asynchronous generator.",
+            "Return instead of yielding.",
+        ),
     ],
 )
-def test_an_async_def_is_an_error_without_coroutine_workers(
-    write: Callable[..., Path], changes: dict[str, Any], key: str
+def test_an_async_def_where_nobody_awaits_it_is_an_error(
+    write: Callable[..., Path], changes: dict[str, Any], key: str, said: str, hint: str
 ) -> None:
     path = write(**changes)
     message = only()
 
     assert message.id == "yao_tasks.E013"
     assert message.msg.startswith(f'{path}: "{key}" "')
-    assert message.msg.endswith(" is an async def.")
-    assert message.hint == (
-        "async def needs coroutine workers, which this version of yao_tasks doesn't have; use def."
-    )
+    assert message.msg.endswith(said)
+    assert message.hint == hint
+
+
+@pytest.mark.parametrize("worker_type", ["auto", "async"])
+def test_an_async_def_with_async_events_is_no_fault(write: Callable[..., Path], worker_type: str) -> None:
+    events = dict.fromkeys(("add", "success", "error", "progress"), "JOBS.coroutine")
+    write(process="JOBS.coroutine", worker_type=worker_type, event=events, worker_nums=100_000)
+
+    assert messages() == []
+
+
+def test_more_than_a_thousand_threads_are_an_error_though_the_file_does_not_say_that_they_are(
+    write: Callable[..., Path],
+) -> None:
+    path = write(worker_nums=1_001)
+    message = only()
+
+    assert message.id == "yao_tasks.E005"
+    assert message.msg == f'{path}: "worker_nums" is 1001.'
+    assert message.hint == "Give a whole number between 1 and 1,000; only coroutines may be more."
 
 
 def test_a_handler_without_a_place_for_the_job_id_is_an_error(write: Callable[..., Path]) -> None:
@@ -215,7 +277,7 @@ def test_check_tells_everything_about_all_files_and_settings_at_once(
     folder = write("fine").parent
     write("small", size=0, timeout=0, szie=3)
     write("lost", process="nowhere_at_all.send", event={"add": "JOBS.LIMIT"})
-    write("async", process="JOBS.coroutine")
+    write("async", process="JOBS.coroutine", worker_type="thread")
     (folder / "broken.json").write_text('{\n "name" 5}')
     settings.YAO_TASKS = {"DIRS": [folder, folder / "missing"], "RETENTOIN": 5}
     with pytest.raises(SystemCheckError) as caught:

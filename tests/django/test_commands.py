@@ -51,9 +51,21 @@ def test_list_shows_each_task_with_what_its_definition_says(site: Site) -> None:
 
     assert code == 0
     head, row = text.splitlines()
-    assert head.split() == ["id", "name", "worker_nums", "size", "timeout", "attempts", "process"]
+    assert head.split() == ["id", "name", "worker_nums", "runs_as", "size", "timeout", "attempts", "process"]
     assert row.split()[0] == "mail.welcome"
-    assert "3" in row.split()
+    assert row.split()[3:5] == ["3", "thread"]
+
+
+def test_list_shows_what_runs_a_task_whatever_its_definition_says(site: Site) -> None:
+    async def greet_later(job_id: int) -> None: ...
+
+    site.task("later", greet_later)
+    site.task("lost", greet, process="no.such.module")
+
+    text, _ = run("tasks", "list", "--json")
+
+    rows = {row["id"]: (row["worker_type"], row["runs_as"]) for row in json.loads(text)["tasks"]}
+    assert rows == {"later": ("auto", "async"), "lost": ("auto", "")}
 
 
 def test_list_names_what_is_wrong_and_shows_the_others(site: Site) -> None:

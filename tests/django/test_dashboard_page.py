@@ -108,7 +108,7 @@ def test_a_job_between_two_runs_says_when_the_next_one_is(site: Site) -> None:
 
     assert re.search(rf"mail {job_id} Retrying 1 of 4 next run in (9 min \d+ s|10 min) ", text)
     # It takes no place in the queue, and no worker: busy, waiting, delayed, a minute, succeeded, failed.
-    assert "mail embedded · auto · memory only 0 of 2 0 of 100 1 delayed 0 0 0 1 retried " in text
+    assert "mail embedded · thread · memory only 0 of 2 0 of 100 1 delayed 0 0 0 1 retried " in text
 
 
 def test_running_jobs_come_first(site: Site) -> None:
@@ -153,7 +153,7 @@ def test_a_pool_is_shown_in_numbers(site: Site) -> None:
     # Workers, waiting, a minute, wait and run, succeeded, failed.
     time = r"(&lt; 1 ms|\d+ ms|\d+\.\d s)"
     assert re.search(
-        rf"Welcome mail mail embedded · auto · memory only 1 of 2 1 stuck 0 of 5 4 wait p95: {time} run p95: {time} "
+        rf"Welcome mail mail embedded · thread · memory only 1 of 2 1 stuck 0 of 5 4 wait p95: {time} run p95: {time} "
         r"2 50 % in the last hour 2 1 raised, 1 cancelled last: \S+ ",
         text,
     )
@@ -208,7 +208,7 @@ def test_a_task_at_fault_shows_its_sentence_and_the_others_stay(site: Site) -> N
 
     text = words(page(viewer()))
 
-    assert "Good task good embedded · auto · memory only 0 of 2" in text
+    assert "Good task good embedded · thread · memory only 0 of 2" in text
     assert re.search(r"gone Can't be used\. \S+gone\.json: .*?there is no module", text)
     assert re.search(r"wrong Can't be used\. \S+wrong\.json: &quot;worker_nums&quot; is 0\.", text)
 
@@ -328,6 +328,14 @@ def test_an_admin_site_of_ones_own_works_alike(site: Site) -> None:
     assert f'formaction="{url}mail/{job_id}/cancel/"' in text
     assert f'data-url="{url}fragment/"' in text
     assert answer["Location"] == f"{url}?page=1"
+
+
+def test_a_pool_says_what_runs_its_jobs(site: Site) -> None:
+    async def handler(job_id: int) -> None: ...
+
+    site.task("later", handler, worker_nums=5_000)
+
+    assert "later embedded · async · memory only 0 of 5000 " in words(page(viewer()))
 
 
 @override_settings(ROOT_URLCONF=__name__)

@@ -202,7 +202,7 @@ def test_a_number_of_workers_that_cant_be_is_refused_with_a_sentence(wanted: str
 
     said = said_after(operator(), steer_url("resize", "mail"), worker_nums=wanted)
 
-    assert said == ["mail was not resized: a pool has from 1 to 1,000 workers."]
+    assert said == ["mail was not resized: its pool has from 1 to 1,000 workers."]
     assert pool.metrics()["worker_nums"] == 2
     assert logged() == []
 

@@ -198,7 +198,7 @@ def test_a_pool_that_grew_says_to_how_many_and_why(site: Site, monkeypatch: pyte
     read = words(page(viewer()))
 
     assert re.search(
-        r"mail embedded · auto · memory only 2 of 2 grows to 2 last reason: \d jobs wait 1 of 100", read
+        r"mail embedded · thread · memory only 2 of 2 grows to 2 last reason: \d jobs wait 1 of 100", read
     )
 
 

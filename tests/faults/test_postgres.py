@@ -3,6 +3,7 @@
 The server is that of PGHOST, PGPORT, PGUSER and PGDATABASE, by default 127.0.0.1, 5432, postgres and test.
 """
 
+import asyncio
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.signals import connection_created
 
@@ -328,3 +330,48 @@ connection = psycopg.connect(host={CONNECT["HOST"]!r}, port={CONNECT["PORT"]!r},
 query = "SELECT count(*) FROM pg_database WHERE datname = %s"
 print(connection.execute(query, [sys.argv[1]]).fetchone()[0])
 """
+
+
+def test_many_coroutines_open_few_connections_and_keep_none(site: Site, settings: Any, pg: Postgres) -> None:
+    """Of 100 runs at once no two share a connection, and no more than ASYNC_THREADS are open."""
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "ASYNC_THREADS": 5}
+    at_once: list[int] = []
+
+    def look() -> None:
+        at_once.append(sum(not one.closed for one in list(pg.opened)))
+
+    async def handler(job_id: int) -> tuple[int, int]:
+        first = await sync_to_async(write)(str(job_id))
+        await asyncio.sleep(0.001)
+        look()
+        return first, await sync_to_async(write)(str(job_id))
+
+    pool = site.task("job", handler, worker_nums=100, size=100)
+    pids = [pool.wait(job_id, SECONDS).response for job_id in pool.add_many([()] * 100)]
+
+    assert all(first == second for first, second in pids)
+    # A connection each: closed after the run, whoever has the thread next opens another.
+    assert len({first for first, _ in pids}) == 100
+    # One of them looks from outside.
+    assert max(at_once) <= 5 + 1
+    until(lambda: not backends(pg, {first for first, _ in pids}), "them to be closed")
+
+
+def test_a_coroutine_that_leaves_a_transaction_harms_nobody(
+    site: Site, pg: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F12"""
+
+    def leave() -> None:
+        transaction.set_autocommit(False, using="pg")
+        write("left")
+
+    async def handler(job_id: int, what: str) -> None:
+        await sync_to_async(leave if what == "leaves" else write)(*(() if what == "leaves" else (what,)))
+
+    pool = site.task("job", handler, worker_nums=1)
+    for what in ("leaves", "next"):
+        assert pool.wait(pool.add(what), SECONDS).status == "SUCCESS"
+
+    until(lambda: "left the database connection" in caplog.text, "the warning")
+    assert [who for [who] in pg.rows()] == ["next"]

@@ -47,6 +47,8 @@ class Announcer:
         self.failed_events = 0
         # Where a job goes that was tried again before its failure was told.
         self.offer: Callable[[Job], None] = lambda _: None
+        # How a report is told: here and now, but in the thread of an event loop.
+        self.pass_on: Callable[[Job, Progress], None] = self.progressed
         self._ends: SimpleQueue[Job | None] = SimpleQueue()
         # Guards the start and the stop of the thread, and the count of failed events. Reentrant, since a
         # finalizer may come back for it while a thread is made.
@@ -69,6 +71,10 @@ class Announcer:
         log.ended(self.life.task, job, exception)
         if self.events.error is not None:
             self._call("error", self.events.error, job, exception)
+        self.let_follow(job)
+
+    def let_follow(self, job: Job) -> None:
+        """The end of a failed job has been told: the one in which it is tried again may start."""
         heir = self.life.told(job)
         if heir is not None:
             self.offer(heir)
@@ -80,6 +86,11 @@ class Announcer:
             raise JobNotFound(f'Job {job.id} of "{self.life.task}" has ended: its progress stays as it was.')
         if job.row is not None:
             job.row.touch(job)
+        if self.events.progress is not None:
+            self.pass_on(job, progress)
+
+    def progressed(self, job: Job, progress: Progress) -> None:
+        """Tell `event.progress`."""
         if self.events.progress is not None:
             self._call("progress", self.events.progress, job, *progress)
 
@@ -168,9 +179,13 @@ class Announcer:
             try:
                 fresh((job, job.attempt, self)).run(handler, job.id, *args)
             except BaseException as exception:  # noqa: BLE001 - a SystemExit in an event must cost no worker
-                with self._guard:
-                    self.failed_events += 1
-                log.event_failed(self.life.task, job, event, exception)
+                self.event_failed(event, job, exception)
+
+    def event_failed(self, event: str, job: Job, exception: BaseException) -> None:
+        """An event raised: count it, and write it down."""
+        with self._guard:
+            self.failed_events += 1
+        log.event_failed(self.life.task, job, event, exception)
 
 
 def checked(current: float, total: float, message: str) -> Progress:

@@ -1,12 +1,12 @@
 """`current_job()`: what a handler or an event knows of the job that it works for."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from yao_tasks.core.jobs import FAILED, RETRYING, Job
+from yao_tasks.core.jobs import FAILED, READY, RETRYING, Job
 from yao_tasks.core.lifecycle import Lifecycle
 
 Row = TypeVar("Row")
@@ -20,6 +20,7 @@ class Reporter(Protocol):
 
     life: Lifecycle
     timeout: float
+    tidy: Callable[[str], None]
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Store and tell a job's progress."""
@@ -63,7 +64,9 @@ class CurrentJob:
         job, error = self._job, self._job.error
         if job.status == FAILED and error is not None:
             return error.kind != "raised"
-        return job.status == RETRYING or job.attempt != self.attempt
+        # Between two runs this one is over; in event.add there is none yet.
+        between = job.status == RETRYING or (job.status == READY and self.attempt > 0)
+        return between or job.attempt != self.attempt
 
     @property
     def stopping(self) -> bool:
@@ -115,9 +118,12 @@ def running_job() -> tuple[str, int] | None:
     return None if marker is None else (marker[2].life.task, marker[0].id)
 
 
-def fresh(marker: Marker) -> Context:
-    """A context of its own for one run, or one event: empty, but for its job and what that carries along."""
-    context = Context()
+_EMPTY = Context()
+
+
+def fresh(marker: Marker, base: Context = _EMPTY) -> Context:
+    """A context of its own for one run, or one event: its job, and what that carries along, beside what `base` has."""
+    context = base.copy()
     context.run(_current.set, marker)
     terms = marker[0].terms
     if terms is not None:

@@ -25,6 +25,13 @@ from yao_tasks.core.kinds import (
 
 # Of a task that is recorded: the id is a column of its rows.
 LONGEST_ID = 200
+MOST_COROUTINES, MOST_OTHERS = 100_000, 1_000
+
+
+def most_workers(worker_type: str) -> int:
+    """How many workers a pool may have."""
+    return MOST_COROUTINES if worker_type == "async" else MOST_OTHERS
+
 
 _EVENT = dotted("the dotted path of a callable, or a registered name")
 _EXCEPTIONS = listing(dotted("the dotted path of an exception", example="accounts.errors.Refused"))
@@ -73,17 +80,17 @@ class Definition(Mapping[str, object]):
     path: Path
     name: str = field(metadata=key(readable()))
     process: str = field(metadata=key(_EVENT))
-    # Coroutines will take up to 100,000.
-    worker_nums: int = field(metadata=key(whole(1, 1_000)))
+    # Of threads and processes 1,000: see `most_workers`.
+    worker_nums: int = field(metadata=key(whole(1, MOST_COROUTINES)))
     attempts: int = field(metadata=key(whole(0, 1_000)))
     attempt_after: float = field(metadata=key(milliseconds(0, 604_800_000)))
     timeout: float = field(metadata=key(number(0, 2_592_000, above=True)))
     size: int = field(metadata=key(whole(1, 10_000_000)))
     event: Events = field(default=Events(), metadata=key(_OBJECT, inner=Events))
     worker_type: str = field(
-        default="auto", metadata=key(choice("auto", "thread", "async", "process"), built=["thread"])
+        default="auto", metadata=key(choice("auto", "thread", "async", "process"), built=["thread", "async"])
     )
-    worker_max: int | None = field(default=None, metadata=key(whole(1, 1_000)))
+    worker_max: int | None = field(default=None, metadata=key(whole(1, MOST_COROUTINES)))
     overflow: str = field(default="reject", metadata=key(choice("reject", "wait")))
     overflow_wait: float = field(default=5.0, metadata=key(number(0, 3_600)))
     backoff: str = field(default="fixed", metadata=key(choice("fixed", "exponential")))
@@ -113,6 +120,15 @@ class Definition(Mapping[str, object]):
 
 
 KEYS = keys_of(Definition)
+
+
+def too_many(values: Mapping[str, object], place: Place) -> Iterator[Fault]:
+    """What is wrong with the numbers of workers that are no coroutines."""
+    for name in ("worker_nums", "worker_max"):
+        number = values.get(name)
+        if isinstance(number, int) and number > MOST_OTHERS:
+            hint = f"Give {whole(1, MOST_OTHERS).wanted}; only coroutines may be more."
+            yield place.fault(Code.WRONG_VALUE, f"{place.name(name)} is {shown(number)}.", hint)
 
 
 def read(text: str, path: Path, task_id: str, env: Env) -> tuple[Definition | None, list[Fault]]:
@@ -145,6 +161,8 @@ def parse(
     if isinstance(low, int) and isinstance(high, int) and 0 < high < low:
         said = f'"worker_max" is {shown(high)}, less than "worker_nums" ({low}).'
         faults.append(place.fault(Code.WRONG_VALUE, said, "Give as many or more, or leave it out."))
+    if values.get("worker_type") in ("thread", "process"):
+        faults += too_many(values, place)
     if values.get("record") and len(task_id) > LONGEST_ID:
         said = f'"record" is true, and the task\'s id has {len(task_id)} characters.'
         faults.append(place.fault(Code.WRONG_VALUE, said, f"Give the file a name of {LONGEST_ID} at most."))

@@ -88,17 +88,17 @@ class Ends:
         # Guards these two.
         self._guard = threading.Lock()
 
-    def returned(self, job: Job, attempt: int, result: object) -> None:
-        """A handler returned."""
+    def returned(self, job: Job, attempt: int, result: object) -> bool:
+        """A handler returned. Answers whether that is to be told, by `tell`; else its worker is free."""
         life, now, tells, retention = self.life, self.monotonic(), self.tells_success, self.retention
         if (job.terms is not None or now - (job.started or 0.0) >= self.timeout) and self._is_overdue(
             job, attempt, now
         ):
-            return
+            return False
         surplus = retention.surplus() if len(retention.successes) >= retention.most else None
         if not life.succeed(job, attempt, result, now, resting=not tells, surplus=surplus):
             self._late(job, attempt)
-            return
+            return False
         self.times.succeeded(job, now)
         if job.row is not None:
             job.row.touch(job)
@@ -106,14 +106,12 @@ class Ends:
             retention.successes.append(job)
         if now >= retention.next_look:
             retention.trim(now)
-        if tells:
-            self.announcer.succeeded(job)
-            life.rest(late=False)
+        return tells
 
-    def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
-        """A handler raised, whatever it was."""
+    def raised(self, job: Job, attempt: int, exception: BaseException) -> bool:
+        """A handler raised, whatever it was. Answers as `returned` does."""
         if self._is_overdue(job, attempt, self.clock.monotonic()):
-            return
+            return False
         # A Retry while the pool is being closed costs no attempt: the handler was asked to come to an end.
         free = self.life.closing and isinstance(exception, Retry)
         now, delay = self.clock.monotonic(), self.policy.delay(exception, 0 if free else attempt - job.base)
@@ -135,8 +133,16 @@ class Ends:
             if job.row is not None:
                 job.row.touch(job)
             self.retention.keep(job, now)
+            return True
+        return False
+
+    def tell(self, job: Job, exception: BaseException | None = None) -> None:
+        """Tell the end of a job that its worker made; then that is free. `exception`: its last run raised it."""
+        if exception is None:
+            self.announcer.succeeded(job)
+        else:
             self.announcer.failed(job, exception)
-            self.life.rest(late=False)
+        self.life.rest(late=False)
 
     def _is_overdue(self, job: Job, attempt: int, now: float) -> bool:
         """Whether a run comes back after its deadline. If so its end is the timeout, though the clock was kept from

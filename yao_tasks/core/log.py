@@ -11,6 +11,9 @@ from yao_tasks.core.jobs import Job, JobError
 
 logger = logging.getLogger("yao_tasks")
 
+# A line names so many jobs.
+SHOWN = 20
+
 
 def ended(task: str, job: Job, exception: BaseException) -> None:
     """A job's final failure: one ERROR with `exc_info`, so that mail_admins and error trackers see it.
@@ -80,6 +83,19 @@ def saturated(task: str, stacks: list[str]) -> None:
     text = "%s: all %s workers are stuck, and no more are replaced. What waits runs when one comes back. Stacks:\n%s"
     extra = {"task": task, "job": None, "attempt": None}
     logger.error(text, task, len(stacks), "\n".join(stacks), extra=extra)
+
+
+def loop_blocked(runs: list[tuple[str, int, int]], seconds: float, stack: str) -> None:
+    """A handler keeps the event loop from all other coroutines. `runs`: task, job and attempt of the one, or of all."""
+    task, job, attempt = runs[0] if len(runs) == 1 else (None, None, None)
+    names = ", ".join(f"run {run} of job {job_id} of {name}" for name, job_id, run in runs[:SHOWN])
+    more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    text = (
+        "The event loop has been blocked for %.1f s, so that no coroutine goes on, by %s%s. A handler awaits what "
+        "waits, and leaves what computes or blocks to a thread (asyncio.to_thread, sync_to_async). There it is:\n%s"
+    )
+    extra = {"task": task, "job": job, "attempt": attempt}
+    logger.warning(text, seconds, names or "an event", more, stack, extra=extra)
 
 
 def callback_lost(task: str, job: Job) -> None:

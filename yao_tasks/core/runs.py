@@ -28,10 +28,28 @@ class Runner:
 
     def run(self, job: Job, worker: str) -> bool:
         """Run a job. False if it can't be started: it was cancelled, or the pool is paused."""
+        attempt = self.begin(job, worker)
+        if not attempt:
+            return False
+        marker = (job, attempt, self.announcer)
+        try:
+            result = fresh(marker).run(self.handler, job.id, *job.args, **job.kwargs)
+        except BaseException as exception:  # noqa: BLE001 - SystemExit and its like fail their job only
+            if self.ends.raised(job, attempt, exception):
+                self.ends.tell(job, exception)
+        else:
+            if self.ends.returned(job, attempt, result):
+                self.ends.tell(job)
+        finally:
+            self.tidy(self.task)
+        return True
+
+    def begin(self, job: Job, worker: str) -> int:
+        """Claim a job. Answers the number of its run, which the caller is to bring to an end; 0 as `run` says False."""
         now = self.monotonic()
         attempt = self.life.start(job, worker, now)
         if not attempt:
-            return False
+            return 0
         if job.row is not None:
             job.row.touch(job)
         if not self.watch.watched:
@@ -40,16 +58,7 @@ class Runner:
             self.places.free()
         if job.terms is not None and job.terms.timeout is not None:
             self.clock.at(now + job.terms.timeout, partial(self._overdue, job.id, job.added, attempt))
-        marker = (job, attempt, self.announcer)
-        try:
-            result = fresh(marker).run(self.handler, job.id, *job.args, **job.kwargs)
-        except BaseException as exception:  # noqa: BLE001 - SystemExit and its like fail their job only
-            self.ends.raised(job, attempt, exception)
-        else:
-            self.ends.returned(job, attempt, result)
-        finally:
-            self.tidy(self.task)
-        return True
+        return attempt
 
     def _overdue(self, job_id: int, added: float, attempt: int) -> None:
         job = self.life.running.get(job_id)

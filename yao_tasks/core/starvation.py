@@ -28,12 +28,19 @@ QUIET = 60.0
 class Starvation:
     """Started by the clock when something runs. `running` answers the tasks that run just now, with repeats.
 
-    `expecting`: whether something may start to run without the clock's saying so.
+    `expecting`: whether something may start to run without the clock's saying so. `look` is called whenever it
+    wakes up: what else wants to be looked at while something runs.
     """
 
-    def __init__(self, running: Callable[[], list[str]], expecting: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        running: Callable[[], list[str]],
+        expecting: Callable[[], bool],
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self.running = running
         self.expecting = expecting
+        self.look = look
         self._wanted = threading.Event()
         self._stop = threading.Event()
         self._starting = threading.Lock()
@@ -81,6 +88,7 @@ class Starvation:
             if self._stop.wait(PERIOD) or not self.running():
                 return
             late.append(time.monotonic() - before - PERIOD)
+            self.look()
         busy = (time.process_time() - burned) / (time.monotonic() - began)
         tasks = self.running()
         if tasks and busy >= BURNING and fmean(late) >= LATE:

@@ -26,6 +26,8 @@ class Call:
     job: Job
     since: float
     thread: int
+    give_up: Callable[[], object] | None
+    """How to let go of one that can be stopped; None: only its thread can be let go."""
 
 
 class Watch:
@@ -64,9 +66,9 @@ class Watch:
             self.clock.watch(self)
 
     @contextmanager
-    def calls(self, event: str, job: Job) -> Iterator[None]:
+    def calls(self, event: str, job: Job, give_up: Callable[[], object] | None = None) -> Iterator[None]:
         """Around the call of an event, in the thread that calls it."""
-        call = Call(event, job, self.clock.monotonic(), threading.get_ident())
+        call = Call(event, job, self.clock.monotonic(), threading.get_ident(), give_up)
         self.calling[id(call)] = call
         self._calls += 1
         self.attend()

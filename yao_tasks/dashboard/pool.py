@@ -53,7 +53,7 @@ def _views(request: HttpRequest, *, task: str) -> dict[str, Any]:
     return shown | {
         "title": config.name,
         "numbers": {name: reading.metrics[name] for name in ("running", "waiting", "workers")},
-        "worker_type": config.worker_type,
+        "worker_type": reading.metrics["worker_type"],
         "workers": _workers(reading),
         "idle": max(0, reading.metrics["workers"] - reading.metrics["running"] - reading.metrics["stuck"]),
         "chart": chart([reading.metrics["minutes"]]),

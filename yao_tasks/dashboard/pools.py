@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from yao_tasks import conf
+from yao_tasks.core.definitions import most_workers
 from yao_tasks.dashboard.durations import duration, measured
 from yao_tasks.dashboard.readings import Reading, Unusable
 from yao_tasks.dashboard.said import Said, said
@@ -16,8 +17,6 @@ from yao_tasks.dashboard.said import Said, said
 NEARLY_FULL = 0.8
 # Jobs a minute are the average of so many full minutes.
 RATE_MINUTES = 5
-# What `resize` takes.
-MOST_WORKERS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +122,7 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool, last_error: str 
         refused=now["refused"],
         failed_events=now["failed_events"],
         slow_events=tuple(map(said, now["slow_events"])),
-        kind=f"{config.engine or conf.current().engine} · {config.worker_type}",
+        kind=f"{config.engine or conf.current().engine} · {now['worker_type']}",
         is_memory_only=not reading.is_recorded,
         left=_left(now),
         success=_success(now["minutes"]),
@@ -142,7 +141,7 @@ def controls(reading: Reading) -> Controls:
         purge="purge" in can and now["waiting"] > 0,
         resize=resize,
         fewer=wanted - 1 if resize else 0,
-        more=wanted + 1 if resize and wanted < MOST_WORKERS else 0,
+        more=wanted + 1 if resize and wanted < most_workers(now["worker_type"]) else 0,
     )
 
 

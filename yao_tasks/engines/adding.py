@@ -1,12 +1,11 @@
 """How jobs come into an embedded pool: one, many, again."""
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial as bind
 from time import time as wall
-from typing import Any
+from typing import Any, NoReturn
 
 from yao_tasks.core.errors import DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
@@ -15,6 +14,7 @@ from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import DEFAULTS, Arguments, Options
 from yao_tasks.engines.batches import JobIds
+from yao_tasks.engines.likeness import key_of
 from yao_tasks.engines.parts import Parts
 
 
@@ -219,7 +219,18 @@ class Adding(Parts):
             self._release(job)
 
     def _release(self, job: Job) -> None:
-        self.announcer.added(job)
+        if self.awaits_add:
+            # No thread waits for it: its caller may ask for the job meanwhile.
+            job.holder = None
+            try:
+                self.workers.added(job, bind(self._released, job))
+            except RuntimeError as error:
+                self._refuse_late(job, error)
+        else:
+            self.announcer.added(job)
+            self._released(job)
+
+    def _released(self, job: Job) -> None:
         status = self.life.release(job)
         if status == READY:
             self._offer_new(job)
@@ -232,10 +243,11 @@ class Adding(Parts):
         try:
             self.offer(job)
         except RuntimeError as error:
-            self.ends.cut(job, lost(f"No worker thread could be started: {error}."))
-            raise PoolClosed(
-                f'"{self.definition.id}": no worker thread could be started ({error}).'
-            ) from error
+            self._refuse_late(job, error)
+
+    def _refuse_late(self, job: Job, error: RuntimeError) -> NoReturn:
+        self.ends.cut(job, lost(f"No worker thread could be started: {error}."))
+        raise PoolClosed(f'"{self.definition.id}": no worker thread could be started ({error}).') from error
 
     def _expire_after(self, job: Job, seconds: float) -> None:
         self.home.clock.at(job.added + seconds, bind(self._expire, job.id, job.added, seconds))
@@ -246,35 +258,6 @@ class Adding(Parts):
         if job is not None and job.added == added:
             error = expired(f"The job had not started {seconds:g} s after it was added.")
             self.ends.cut(job, error, among=WAITS, attempt=job.base)
-
-
-def key_of(args: tuple[Any, ...], kwargs: dict[str, Any], options: Options, *, unique: bool) -> str | None:
-    """What makes a job equal to another: the key given, or the canonical JSON of its arguments; None: nothing."""
-    if options.unique is not None:
-        return f"key {options.unique}"
-    if not unique:
-        return None
-    try:
-        text = json.dumps([args, kwargs], sort_keys=True, separators=(",", ":"), allow_nan=False)
-        _check_keys([args, kwargs])
-        return text
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(
-            f"The arguments can't be compared with those of other jobs, since they are no JSON ({error}). "
-            'Give the job a key: pool.using(unique="…").add(…).'
-        ) from error
-
-
-def _check_keys(value: Any) -> None:
-    """TypeError for a dict with a key that is no text: JSON makes {1: 2} and {"1": 2} equal."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is no text")
-            _check_keys(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _check_keys(inner)
 
 
 def seconds_until(moment: float | datetime | None) -> float:

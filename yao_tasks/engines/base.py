@@ -14,6 +14,9 @@ from yao_tasks.core.queries import Query
 from yao_tasks.core.retries import Exceptions, RetryPolicy
 
 if TYPE_CHECKING:
+    from yao_tasks.core.workers.lag import Running
+    from yao_tasks.core.workers.loop import Loop
+
     # It has models, and whoever uses a task in his own module of models imports this before apps are loaded.
     from yao_tasks.journal.journal import Journal
 
@@ -83,8 +86,10 @@ class Home:
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
     journal: "Journal"
     """Where recorded jobs are written. It starts with the first of them."""
-    carriers: tuple[Callable[[], Callable[[], object] | None], ...] = ()
+    carriers: tuple[Callable[[], Callable[[], object] | None], ...]
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
+    loop: Callable[[], "Loop"]
+    """The event loop of the process, made when it is first asked for."""
 
 
 class Engine(Protocol):
@@ -92,11 +97,15 @@ class Engine(Protocol):
 
     definition: Definition
     supports: frozenset[str]
+    worker_type: str
+    """What runs its handler: `"thread"`, `"async"` or `"process"`."""
 
     asks_database: bool
     """Whether looking for a job may ask the database, which a coroutine mustn't do itself."""
     may_block: bool
     """Whether `add` may keep its caller waiting: for a place, or for an event."""
+    is_inline: bool
+    """Whether jobs run in the caller's thread and transaction."""
 
     def next_id(self) -> int:
         """A new id: `event.next`'s, or the next of this process. What `event.next` raises comes out; BadJobId."""
@@ -163,6 +172,9 @@ class Engine(Protocol):
 
     def running(self) -> int:
         """How many jobs run."""
+
+    def coroutines(self) -> "list[Running]":
+        """The runs that are coroutines of this process's event loop."""
 
     def can_work(self) -> bool:
         """Whether anybody is left to run them."""

@@ -12,6 +12,7 @@ from yao_tasks.core.errors import TasksError
 from yao_tasks.core.jobs import ADDING, FAILED, READY, Job
 from yao_tasks.engines.base import DEFAULTS, Arguments, Callables, Home, Options
 from yao_tasks.engines.embedded import EmbeddedEngine
+from yao_tasks.engines.plain import plain
 from yao_tasks.engines.signatures import check_call
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ class _InlineEnds(Ends):
         """Never: nobody is kept from anything by a job that takes long."""
         return False
 
-    def raised(self, job: Job, attempt: int, exception: BaseException) -> None:
+    def raised(self, job: Job, attempt: int, exception: BaseException) -> bool:
         """As `Ends.raised`; the next run follows at once."""
         self.exceptions[job.id] = exception
-        super().raised(job, attempt, exception)
+        tells = super().raised(job, attempt, exception)
         self._due(job.id, job.added, attempt)
+        return tells
 
 
 class InlineEngine(EmbeddedEngine):
@@ -48,6 +50,7 @@ class InlineEngine(EmbeddedEngine):
     `raise_errors`: `add` raises what the last run raised, as a call of the handler would.
     """
 
+    is_inline = True
     announcer_class = _InlineAnnouncer
     ends_class = _InlineEnds
 
@@ -55,8 +58,11 @@ class InlineEngine(EmbeddedEngine):
         self, definition: Definition, callables: Callables, home: Home, *, raise_errors: bool = False
     ) -> None:
         # The caller's connections are the caller's to close. A clock of its own that never starts: no timeouts.
-        super().__init__(definition, callables, replace(home, clock=Clock(), tidy=lambda _: None))
-        self.handler = callables.handler
+        super().__init__(definition, plain(callables), replace(home, clock=Clock(), tidy=lambda _: None))
+        self.worker_type = callables.worker_type
+        # From a coroutine, `aadd` has Django's own thread run it, whose transaction the test is in.
+        self.may_block = self.may_block or callables.worker_type == "async"
+        self.handler = self.runner.handler
         self.raise_errors = raise_errors
         self.exceptions: dict[int, BaseException] = {}
         assert isinstance(self.ends, _InlineEnds)

@@ -7,7 +7,7 @@ from typing import Any
 
 from yao_tasks.core.current import CurrentJob, current_job
 from yao_tasks.core.errors import JobNotFound
-from yao_tasks.core.jobs import ADDING, DROPPED, HELD, RUNNING, Job, JobInfo, draw
+from yao_tasks.core.jobs import ADDING, DROPPED, HELD, RUNNING, SUCCEEDED, Job, JobInfo, draw
 from yao_tasks.core.queries import Query
 from yao_tasks.core.waiting import LoopWaiter, QueueWaiter, join, part, wait
 from yao_tasks.engines.live import LiveJobs
@@ -35,6 +35,8 @@ class Looking(Parts):
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
         """Wait for the job's end, as `Engine.wait` says."""
         job = self.find(job_id)
+        if job.status < SUCCEEDED and timeout != 0:
+            self.refuse_to_block(f"Job {job_id} can't be waited for", f"pool.await_end({job_id})")
         until = None if timeout is None else self.monotonic() + timeout
         with self._as_waiting_worker() as inside:
             while True:
@@ -56,13 +58,14 @@ class Looking(Parts):
         waiter = LoopWaiter(asyncio.get_running_loop())
         alive = join(job, self.life.lock, waiter)
         try:
-            while alive and not waiter.future.done():
-                self._refuse_endless(job, None)
-                left = None if until is None else until - self.monotonic()
-                await asyncio.wait([waiter.future], timeout=self._step(left, job, None))
-                self.forget_dropped()
-                if not waiter.future.done() and until is not None and self.monotonic() >= until:
-                    raise self._timeout(job_id, timeout)
+            with self._as_waiting_worker() as inside:
+                while alive and not waiter.future.done():
+                    self._refuse_endless(job, inside)
+                    left = None if until is None else until - self.monotonic()
+                    await asyncio.wait([waiter.future], timeout=self._step(left, job, inside))
+                    self.forget_dropped()
+                    if not waiter.future.done() and until is not None and self.monotonic() >= until:
+                        raise self._timeout(job_id, timeout)
         finally:
             part(job, self.life.lock, waiter)
         return self.draw(job)
@@ -73,6 +76,8 @@ class Looking(Parts):
         jobs = [self.find(job_id) for job_id in dict.fromkeys(ids) if job_id]
         for job in jobs:
             self._refuse_endless(job, None)
+        if any(job.status < SUCCEEDED for job in jobs):
+            self.refuse_to_block("Jobs can't be waited for", "pool.await_end(…) for each")
         return self._completed(jobs, timeout)
 
     def _completed(self, jobs: Sequence[Job], timeout: float | None) -> Iterator[JobInfo]:
@@ -147,21 +152,26 @@ class Looking(Parts):
             )
         if inside is None or job.status >= RUNNING:
             return
-        # Those whose runs were cut off have been, or will be, replaced.
-        waiting = sum(not one.cancelled for one in list(self.waiting_workers))
-        if waiting >= self.life.wanted:
+        # Those whose runs were cut off have been, or will be, replaced. Counted only where there are enough.
+        wanted = self.life.wanted
+        if len(self.waiting_workers) < wanted:
+            return
+        # A coroutine may wait for many jobs at once.
+        waiting = {(one.id, one.attempt) for one in list(self.waiting_workers) if not one.cancelled}
+        if len(waiting) >= wanted:
             raise RuntimeError(
                 f"Job {job.id} can't end: it waits for a worker, and all {self.life.wanted} workers of "
                 f'"{self.definition.id}" wait for jobs of their own pool. '
                 "Give it more workers, or another task for such jobs."
             )
 
-    @staticmethod
-    def _step(left: float | None, job: Job, inside: CurrentJob | None) -> float | None:
+    def _step(self, left: float | None, job: Job, inside: CurrentJob | None) -> float | None:
         """How long to wait at once: in small steps for what nobody tells of, as a rollback."""
         if job.status != HELD and inside is None:
             return left
-        return HELD_LOOK if left is None else max(0.0, min(left, HELD_LOOK))
+        # Thousands of coroutines look less often, each.
+        look = HELD_LOOK * (1 + len(self.waiting_workers) / 100)
+        return look if left is None else max(0.0, min(left, look))
 
     def _timeout(self, job_id: int, timeout: float | None) -> TimeoutError:
         return TimeoutError(f'Job {job_id} of "{self.definition.id}" has not ended within {timeout:g} s.')

@@ -9,7 +9,7 @@ from yao_tasks.engines.parts import Parts
 
 
 def numbers(parts: Parts, now: float) -> dict[str, Any]:
-    """The numbers of one pool. `now`: monotonic seconds."""
+    """The numbers of one pool. `now`: monotonic seconds. `queued`: all that wait, but for those between two runs."""
     life, growth = parts.life, parts.workers.growth
     with life.lock:
         added = life.added
@@ -31,11 +31,11 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "failed": dict(life.failed),
         "retried": retried,
         "refused": refused,
-        # Of these `delayed` are not due yet, and `queued`, all but those between two runs, count against `size`.
         "waiting": max(0, len(life.jobs) - running),
         "delayed": postponed,
         "queued": queued,
         "running": running,
+        "worker_type": parts.worker_type,
         "workers": threads,
         "worker_nums": wanted,
         "resized": "" if growth is None else growth.reason,

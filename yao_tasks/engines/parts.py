@@ -1,12 +1,13 @@
 """What an embedded pool is made of, put together; and how it finds a job."""
 
 import threading
+from collections.abc import Callable
 from queue import Empty
 from typing import TYPE_CHECKING
 
 from yao_tasks.core import log
-from yao_tasks.core.announcer import Announcer
-from yao_tasks.core.current import CurrentJob
+from yao_tasks.core.announcer import Announcer, Events
+from yao_tasks.core.current import CurrentJob, marker
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
@@ -19,6 +20,7 @@ from yao_tasks.core.places import Places
 from yao_tasks.core.retention import Retention
 from yao_tasks.core.runs import Runner
 from yao_tasks.core.watch import Call, Watch
+from yao_tasks.core.workers.base import Workers
 from yao_tasks.core.workers.thread import ThreadWorkers
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import Callables, Home
@@ -27,13 +29,25 @@ from yao_tasks.engines.batches import Batches
 if TYPE_CHECKING:
     from yao_tasks.journal.rows import RowsOf
 
+
+def _threads(runner: Runner, definition: Definition, home: Home) -> Workers:
+    return ThreadWorkers(runner)
+
+
+def _coroutines(runner: Runner, definition: Definition, home: Home) -> Workers:
+    from yao_tasks.engines import coroutines
+
+    return coroutines.workers(runner, home)
+
+
 # By the `worker_type` of `Callables`.
-WORKERS = {"thread": ThreadWorkers}
+WORKERS: dict[str, Callable[[Runner, Definition, Home], Workers]] = {"thread": _threads, "async": _coroutines}
 
 
 class Parts:
     """The parts of one pool, each of which knows only those below it."""
 
+    is_inline = False
     asks_database = False
     # Of jobs that events have recorded.
     event_rows: "RowsOf | None" = None
@@ -47,14 +61,17 @@ class Parts:
         self.monotonic = home.clock.monotonic
         self.make_id = callables.next_id
         self.has_terms = definition.unique or bool(home.carriers)
-        self.adds_plainly = callables.events.add is None
-        self.may_block = not self.adds_plainly or self.make_id is not None or definition.overflow == "wait"
+        events = _callable_events(callables, home)
+        self.adds_plainly = events.add is None
+        # An async event.add is awaited in the event loop, and no caller waits for it.
+        self.awaits_add = events.add is not callables.events.add
+        blocks = self.make_id is not None or definition.overflow == "wait"
+        self.may_block = blocks or not (self.adds_plainly or self.awaits_add)
         self.make_or_take_id = home.ids.next if self.make_id is None else self.next_id
         retention = home.retention if definition.retention is None else definition.retention
-        life = Lifecycle(
+        self.life = life = Lifecycle(
             definition.id, worker_nums=definition.worker_nums, size=definition.size, keeps_ended=retention > 0
         )
-        self.life = life
         self.watch = Watch(
             life,
             home.clock,
@@ -64,23 +81,29 @@ class Parts:
             back=self._back,
         )
         self.retention = Retention(life, seconds=retention, most=home.retention_max)
-        self.announcer = self.announcer_class(life, self.watch, callables.events, tidy=home.tidy)
+        self.announcer = self.announcer_class(life, self.watch, events, tidy=home.tidy)
         self.times = Times(self.monotonic())
         self.ends = self.ends_class(
             life, self.retention, self.announcer, home.clock, self.times, callables.policy(definition)
         )
         self.places = Places(self.monotonic)
         self.runner = Runner(self.ends, callables.handler, self.places)
-        self.workers = WORKERS[callables.worker_type](self.runner)
-        self.ends.workforce = self.workers
-        if definition.worker_max is not None:
-            self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)
-        self.announcer.offer = self.offer = self.workers.offer
+        self.worker_type = callables.worker_type
+        self.workers = self._employ()
         self.rows = self.make_rows() if definition.record else None
         self.dropped = transactions.Dropped()
         self.batches = Batches()
-        # The workers of this pool that wait for jobs of this pool.
+        # Its workers that wait for its own jobs.
         self.waiting_workers: dict[CurrentJob, None] = {}
+
+    def _employ(self) -> Workers:
+        definition, home = self.definition, self.home
+        workers = WORKERS[self.worker_type](self.runner, definition, home)
+        self.ends.workforce = workers
+        self.announcer.offer = self.offer = workers.offer
+        if definition.worker_max is not None:
+            workers.growth = Growth(self.life, home.clock, workers.resize, most=definition.worker_max)
+        return workers
 
     def make_rows(self) -> "RowsOf":
         """The rows of this pool's jobs."""
@@ -114,6 +137,14 @@ class Parts:
         if job is None:
             raise self._missing(job_id)
         return job
+
+    def refuse_to_block(self, what: str, instead: str) -> None:
+        """RuntimeError in the thread that runs the pool's own coroutines: what is waited for there never comes."""
+        if self.workers.blocks:
+            raise RuntimeError(
+                f"{what} in the thread of the event loop that runs its coroutines: they would wait for it as it "
+                f"for them. Write: await {instead}."
+            )
 
     def forget_dropped(self) -> None:
         """Take out the jobs whose transactions were rolled back."""
@@ -160,20 +191,30 @@ class Parts:
 
     def _hung(self, call: Call) -> bool:
         """An event doesn't come back. Answers whether a worker was given up for it. Called by the clock."""
-        if any(thread.ident == call.thread for thread in list(self.workers.threads.values())):
-            given_up = self.workers.crew.give_up()
-            self.workers.staff()
-            return given_up
-        self.announcer.give_up(call.thread)
-        return False
+        if call.give_up is not None:
+            call.give_up()
+            return False
+        given_up = self.workers.give_up(call.thread)
+        if given_up is None:
+            self.announcer.give_up(call.thread)
+        return bool(given_up)
 
     def _back(self) -> None:
         self.workers.crew.take_back()
 
 
+def _callable_events(callables: Callables, home: Home) -> Events:
+    if callables.worker_type != "async":
+        return callables.events
+    from yao_tasks.engines import coroutines
+
+    return coroutines.callable_events(callables.events, home)
+
+
 def is_mine(job: Job) -> bool:
-    """Whether the job is held by a transaction, or an `event.add`, of the calling thread."""
-    return job.holder == threading.get_ident()
+    """Whether the job is held by a transaction, or an `event.add`, of the calling thread or coroutine."""
+    inside = marker()
+    return job.holder == threading.get_ident() or (inside is not None and inside[0] is job)
 
 
 def is_job_id(value: object) -> bool:

@@ -1,5 +1,7 @@
 """How an embedded pool is steered, and how it comes to its end."""
 
+from typing import TYPE_CHECKING
+
 from yao_tasks.core import log
 from yao_tasks.core.current import current_job
 from yao_tasks.core.errors import JobNotFound
@@ -8,6 +10,9 @@ from yao_tasks.core.jobs import DELAYED, READY, RETRYING
 from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.core.waiting import wait
 from yao_tasks.engines.parts import Parts
+
+if TYPE_CHECKING:
+    from yao_tasks.core.workers.lag import Running
 
 # Who waits for a pool to settle looks this often at what nobody tells of (s).
 LOOK = 0.05
@@ -72,6 +77,11 @@ class Steering(Parts):
         """How many jobs run."""
         return len(self.life.running)
 
+    def coroutines(self) -> "list[Running]":
+        """The runs that are coroutines."""
+        task = self.definition.id
+        return [(task, job_id, attempt, one) for (job_id, attempt), one in self.workers.coroutines().items()]
+
     def can_work(self) -> bool:
         """Whether anybody is left to run them: a worker that isn't stuck, or one that may take its place."""
         life = self.life
@@ -87,6 +97,7 @@ class Steering(Parts):
 
     def close(self, timeout: float) -> list[int]:
         """Close the pool, as `Engine.close` says."""
+        self.refuse_to_block(f'"{self.definition.id}" can\'t be closed', "asyncio.to_thread(pool.close)")
         deadline = self.monotonic() + timeout
         self.refuse()
         self.forget_dropped()

@@ -103,9 +103,10 @@ def _json(text: str, kind: type, option: str, example: str) -> Any:
 
 def _row(definition: Definition) -> dict[str, Any]:
     faults = [str(fault) for fault in callables.faults(definition)]
-    return {"id": definition.id, **definition, "path": str(definition.path), "faults": faults}
+    more = {"path": str(definition.path), "faults": faults, "runs_as": callables.runs_as(definition)}
+    return {"id": definition.id, **definition, **more}
 
 
 def _listing(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    heads = ("id", "name", "worker_nums", "size", "timeout", "attempts", "process")
+    heads = ("id", "name", "worker_nums", "runs_as", "size", "timeout", "attempts", "process")
     return table(heads, (tuple(str(row[head]) for head in heads) for row in rows))

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from yao_tasks.core import log, stacks
 from yao_tasks.core.crew import Crew
@@ -10,6 +11,9 @@ from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import READY, Job
 from yao_tasks.core.queue import Tokens
 from yao_tasks.core.runs import Runner
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class ThreadWorkers:
@@ -49,6 +53,10 @@ class ThreadWorkers:
         if self.growth is not None:
             self.growth.notice()
 
+    def added(self, job: Job, then: Callable[[], object]) -> None:
+        """Threads have no async events."""
+        raise NotImplementedError
+
     def relieve(self) -> None:
         """Replace workers that hang, as far as that is allowed. Called by the clock."""
         life = self.life
@@ -65,6 +73,14 @@ class ThreadWorkers:
         """One that hung hangs no more. Called by that worker."""
         # If all of them hang again, that is news.
         self._told = False
+
+    def give_up(self, thread: int) -> bool | None:
+        """An event hangs in this thread (its ident): give its place away. None if it is none of the pool's workers."""
+        if not any(one.ident == thread for one in list(self.threads.values())):
+            return None
+        given_up = self.crew.give_up()
+        self.staff()
+        return given_up
 
     def stop(self, job: Job, attempt: int) -> None:
         """A thread can't be stopped: it sees `current_job().cancelled`, or is let go."""
@@ -107,6 +123,15 @@ class ThreadWorkers:
             while thread.is_alive() and self.life.threads > self.life.stuck and monotonic() < deadline:
                 thread.join(min(0.05, max(0.0, deadline - monotonic())))
         return self.life.threads <= self.life.stuck
+
+    @property
+    def blocks(self) -> bool:
+        """Never: each has a thread of its own."""
+        return False
+
+    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None]]":
+        """None."""
+        return {}
 
     def stacks(self) -> list[str]:
         """Where the threads of runs that were cut off are just now: a text each."""
