@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
 from yao_tasks.core import current
+from yao_tasks.core.children import link
+from yao_tasks.core.children.frames import ROOM
+from yao_tasks.core.children.spawner import Spawner
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
@@ -20,8 +24,11 @@ from yao_tasks.core.ids import Ids
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
 from yao_tasks.core.starvation import Starvation
+from yao_tasks.core.workers.process import Children
 from yao_tasks.engines.base import Callables, Engine, Home
+from yao_tasks.engines.desk import PoolDesk
 from yao_tasks.engines.embedded import EmbeddedEngine
+from yao_tasks.engines.forwarded import Engines
 from yao_tasks.engines.inline import InlineEngine
 
 Build = Callable[[Definition, Callables, Home], Engine]
@@ -45,6 +52,7 @@ class House:
             tidy=connections.tidy,
             opening=self._opening,
             carriers=surroundings.carriers(),
+            children=children(settings),
         )
 
     def open(self, task: str) -> Engine:
@@ -76,6 +84,7 @@ class House:
         lost = leaving.close(list(self.engines.values()), seconds)
         self.home.clock.stop()
         self.starvation.stop()
+        self.home.stop_children()
         return lost
 
     def _running(self) -> list[str]:
@@ -91,6 +100,15 @@ class House:
         self.home.clock.start()
 
 
+class Outpost(House):
+    """The house of a process worker's child: its pools are its parent's, and it starts nothing."""
+
+    def __init__(self, here: link.Link) -> None:
+        super().__init__()
+        self.closed = True
+        self.engines = Engines(here)
+
+
 ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
 
 # By pid: what a forked child finds of its parent's is not its own.
@@ -100,6 +118,28 @@ _build: Build | None = None
 _resets = 0
 # Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
 _serving = False
+
+
+def children(settings: conf.Settings) -> Children:
+    """What process workers need of this process."""
+    return Children(
+        spawner=Spawner(child_environ, most=settings.max_result + ROOM),
+        jobs=settings.child_jobs,
+        memory=settings.child_memory and settings.child_memory * 2**20,
+        setup=lambda: {
+            "dirs": [str(folder) for folder in settings.dirs],
+            "around": settings.around,
+            "max_result": settings.max_result,
+        },
+        desk=lambda channel: PoolDesk(channel, engine),
+        carried=surroundings.carried,
+    )
+
+
+def child_environ() -> dict[str, str]:
+    """The environment of a child: this process's, with the settings that it really uses."""
+    module = getattr(django_settings, "SETTINGS_MODULE", None)
+    return {**os.environ, **({"DJANGO_SETTINGS_MODULE": module} if module else {})}
 
 
 def engine(task: str) -> Engine:
@@ -112,7 +152,7 @@ def engine(task: str) -> Engine:
 
 def house() -> House:
     """The house of this process. Whoever comes first builds it; it has started nothing yet."""
-    return _houses.setdefault(os.getpid(), House(_build))
+    return _houses.setdefault(os.getpid(), House(_build) if link.here is None else Outpost(link.here))
 
 
 def definition_of(task: str) -> Definition:
@@ -206,6 +246,7 @@ def leave() -> None:
     else:
         seconds = leaving.EVENT_SECONDS
     leaving.close(engines, seconds)
+    mine.home.stop_children()
 
 
 os.register_at_fork(after_in_child=after_fork)

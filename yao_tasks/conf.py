@@ -47,7 +47,7 @@ class Settings:
     host_wait: float = field(default=5.0, metadata=key(number(0), built=[]))
     retention: float = field(default=600.0, metadata=key(number(0, 86_400)))
     retention_max: int = field(default=1_000, metadata=key(whole(1)))
-    max_result: int = field(default=2**20, metadata=key(whole(1), built=[]))
+    max_result: int = field(default=2**20, metadata=key(whole(1)))
     drain_timeout: float = field(default=10.0, metadata=key(number(0)))
     carry_context: tuple[str, ...] = field(
         default=(),
@@ -57,9 +57,9 @@ class Settings:
         default=(), metadata=key(listing(dotted("the dotted path of a callable")))
     )
     async_threads: int = field(default=20, metadata=key(whole(1), built=[]))
-    child_jobs: int = field(default=500, metadata=key(whole(1), built=[]))
+    child_jobs: int = field(default=500, metadata=key(whole(1)))
     # MiB
-    child_memory: int | None = field(default=None, metadata=key(whole(1), built=[]))
+    child_memory: int | None = field(default=None, metadata=key(whole(1)))
     database: str = field(default="default", metadata=key(readable()))
     run_durable: bool | None = field(default=None, metadata=key(flag(), built=[]))
     poll_interval: float = field(default=1.0, metadata=key(number(0, above=True), built=[]))

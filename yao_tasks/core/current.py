@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from yao_tasks.core.jobs import FAILED, RETRYING, Job
-from yao_tasks.core.lifecycle import Lifecycle
 
 Row = TypeVar("Row")
 
@@ -15,11 +14,28 @@ Row = TypeVar("Row")
 TRACK_SECONDS = 0.1
 
 
-class Reporter(Protocol):
-    """Where a run's reports go: its pool's announcer."""
+class LifeSigns(Protocol):
+    """What a run sees of its pool."""
 
-    life: Lifecycle
-    timeout: float
+    @property
+    def task(self) -> str:
+        """The task's id."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether the pool is being closed."""
+
+
+class Reporter(Protocol):
+    """Where a run's reports go: its pool's announcer, or in a process of a worker's own the way to it."""
+
+    @property
+    def life(self) -> LifeSigns:
+        """The pool."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a run may take, if its job doesn't say otherwise."""
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Store and tell a job's progress."""
@@ -96,6 +112,11 @@ Marker = tuple[Job, int, Reporter]
 """What a context keeps of its run: made for each job, where a `CurrentJob` is made only for who asks."""
 
 _current: ContextVar[Marker | None] = ContextVar("yao_tasks_current_job", default=None)
+
+
+def current_marker() -> Marker | None:
+    """What the calling context keeps of its run; None outside handlers and events."""
+    return _current.get()
 
 
 def current_job() -> CurrentJob | None:

@@ -1,8 +1,9 @@
 """What every engine can be asked for. A `Pool` forwards to one; who calls can't tell which."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Protocol
 
 from yao_tasks.core.announcer import Events
@@ -11,6 +12,10 @@ from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.core.retries import Exceptions, RetryPolicy
+from yao_tasks.core.workers.process import Children
+
+# What a process that is asked to end is given before it is killed, after its pool's own time is over (s).
+LAST_SECONDS = 0.5
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments of one job."""
@@ -78,6 +83,13 @@ class Home:
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
     carriers: tuple[Callable[[], Callable[[], object] | None], ...] = ()
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
+    children: Children | None = None
+    """What process workers need; None where there are none."""
+
+    def stop_children(self) -> None:
+        """Have the processes of process workers end, soon: their pools have been closed."""
+        if self.children is not None:
+            self.children.spawner.stop(LAST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +105,16 @@ class Query:
     until: datetime | None = None
     offset: int = 0
     limit: int = 100
+
+
+class Block(Protocol):
+    """An open transaction, here or elsewhere."""
+
+    autocommit: bool
+    """Whether it has been committed, when a callback was dropped."""
+
+    def on_commit(self, callback: Callable[[], None], /, robust: bool) -> None:
+        """Have it called after the commit, or else dropped."""
 
 
 class Engine(Protocol):
@@ -118,6 +140,20 @@ class Engine(Protocol):
 
     def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
         """Add all or none; with `partial` as many as there is place for, 0 for each of the others."""
+
+    def hold(
+        self,
+        calls: Sequence[Arguments],
+        options: Options,
+        block: Block,
+        *,
+        partial: bool = False,
+        ids: Iterable[int] = repeat(0),
+    ) -> list[int]:
+        """As `add_many`, for the commit of a transaction that isn't the calling thread's, but `block`'s.
+
+        `ids`: one for each call, 0 for a new one.
+        """
 
     def retry(self, job_id: int) -> None:
         """Have a failed job run again under its id. Raises as `add`, and ValueError, JobNotFound."""

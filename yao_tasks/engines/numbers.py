@@ -39,6 +39,8 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "workers": threads,
         "worker_nums": wanted,
         "resized": "" if growth is None else growth.reason,
+        # Why process workers can't start their processes; empty where they can.
+        "trouble": parts.workers.trouble,
         "stuck": stuck,
         "stacks": parts.workers.stacks() if stuck else [],
         "paused": paused,

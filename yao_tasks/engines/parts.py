@@ -18,13 +18,26 @@ from yao_tasks.core.places import Places
 from yao_tasks.core.retention import Retention
 from yao_tasks.core.runs import Runner
 from yao_tasks.core.watch import Call, Watch
+from yao_tasks.core.workers.process import ProcessWorkers
 from yao_tasks.core.workers.thread import ThreadWorkers
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import Callables, Home
 from yao_tasks.engines.batches import Batches
 
+
+def _threads(runner: Runner, definition: Definition, home: Home) -> ThreadWorkers:
+    return ThreadWorkers(runner)
+
+
+def _processes(runner: Runner, definition: Definition, home: Home) -> ThreadWorkers:
+    assert home.children is not None
+    names = ("process", "retry_on", "give_up_on")
+    setup = {name: getattr(definition, name) for name in names}
+    return ProcessWorkers(runner, home.children, {"task": definition.id, **setup})
+
+
 # By the `worker_type` of `Callables`.
-WORKERS = {"thread": ThreadWorkers}
+WORKERS = {"thread": _threads, "process": _processes}
 
 
 class Parts:
@@ -38,6 +51,8 @@ class Parts:
         self.home = home
         self.monotonic = home.clock.monotonic
         self.make_id = callables.next_id
+        # Whether the arguments leave this process.
+        self.sends_arguments = callables.worker_type == "process"
         self.has_terms = definition.unique or bool(home.carriers)
         self.adds_plainly = callables.events.add is None
         self.may_block = not self.adds_plainly or self.make_id is not None or definition.overflow == "wait"
@@ -63,7 +78,7 @@ class Parts:
         )
         self.places = Places(self.monotonic)
         self.runner = Runner(self.ends, callables.handler, self.places)
-        self.workers = WORKERS[callables.worker_type](self.runner)
+        self.workers = WORKERS[callables.worker_type](self.runner, definition, home)
         self.ends.workforce = self.workers
         if definition.worker_max is not None:
             self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)
