@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.conformance.children import Lender
 from tests.conftest import Site
 from yao_tasks import current_job
 from yao_tasks.pools import Pool
 
 # A new kind of worker joins the suite by its name here.
-KINDS = ["thread"]
+KINDS = ["thread", "process"]
 
 
 class MakeTask(Protocol):
@@ -20,8 +21,10 @@ class MakeTask(Protocol):
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The `worker_type` of the tasks that `task` makes."""
+    if request.param == "process":
+        monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
     return str(request.param)
 
 
@@ -33,6 +36,9 @@ def task(site: Site, kind: str) -> MakeTask:
     """
 
     def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
+        if kind == "process":
+            # By a name that the child can import: see `bridge`.
+            keys["process"] = f"tests.conformance.bridge.{site.name(handler)}"
         return site.task(task, handler, worker_type=kind, **keys)
 
     return make

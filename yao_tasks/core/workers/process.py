@@ -148,7 +148,7 @@ class ProcessWorkers(ThreadWorkers):
 
     # One run, in the worker's thread and the run's context
 
-    def _lead(self, job_id: int, *args: Any, **kwargs: Any) -> Any:
+    def _lead(self, job_id: int, /, *args: Any, **kwargs: Any) -> Any:
         marker = current_marker()
         assert marker is not None
         job, attempt, _ = marker
