@@ -18,9 +18,10 @@ LAYERS = [
     ["yao_tasks.testing", "yao_tasks.pytest_plugin", "yao_tasks.process"],
     ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi"],
     ["yao_tasks.boot", "yao_tasks.leaving", "yao_tasks.options", "yao_tasks.servers"],
-    ["yao_tasks.callables"],
+    ["yao_tasks.callables", "yao_tasks.child"],
     ["yao_tasks.surroundings"],
     ["yao_tasks.engines"],
+    ["yao_tasks.journal"],
     ["yao_tasks.loading", "yao_tasks.handlers", "yao_tasks.models", "yao_tasks.connections"],
     ["yao_tasks.conf", "yao_tasks.errors"],
     ["yao_tasks.core.workers"],
@@ -201,7 +202,7 @@ def test_each_thing_that_a_lock_may_not_hold_is_seen(line: str) -> None:
 
 
 # The life of a job is written once, in one place: that outranks its length.
-LONG = {"yao_tasks.core.lifecycle": 450}
+LONG = {"yao_tasks.core.lifecycle": 470}
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:

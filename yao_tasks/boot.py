@@ -31,6 +31,9 @@ from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.forwarded import Engines
 from yao_tasks.engines.inline import InlineEngine
 
+# What the journal is given to write the last ends (s).
+LAST_WRITES = 1.0
+
 Build = Callable[[Definition, Callables, Home], Engine]
 
 
@@ -38,6 +41,10 @@ class House:
     """The tasks of one process. A fork, a test and a change of settings get a new one."""
 
     def __init__(self, build: Build | None = None) -> None:
+        # Only now: they have models, which no module may import before the apps are loaded.
+        from yao_tasks.journal.journal import Journal
+        from yao_tasks.journal.pruning import Keep
+
         settings = conf.current()
         self.build = build
         self.engines: dict[str, Engine] = {}
@@ -51,6 +58,13 @@ class House:
             retention_max=settings.retention_max,
             tidy=connections.tidy,
             opening=self._opening,
+            journal=Journal(
+                settings.database,
+                most_result=settings.max_result,
+                keep=Keep(days=settings.record_days, most=settings.record_max),
+                role=lambda: "server" if _serving else "command",
+                release=settings.release or "",
+            ),
             carriers=surroundings.carriers(),
             children=children(settings),
         )
@@ -81,7 +95,9 @@ class House:
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
         self.closed = True
+        deadline = time.monotonic() + seconds
         lost = leaving.close(list(self.engines.values()), seconds)
+        self.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
         self.home.clock.stop()
         self.starvation.stop()
         self.home.stop_children()
@@ -104,12 +120,19 @@ class Outpost(House):
     """The house of a process worker's child: its pools are its parent's, and it starts nothing."""
 
     def __init__(self, here: link.Link) -> None:
-        super().__init__()
         self.closed = True
         self.engines = Engines(here)
 
 
-ENGINES: dict[str, Build] = {"embedded": EmbeddedEngine, "inline": InlineEngine}
+def _embedded(definition: Definition, callables: Callables, home: Home) -> Engine:
+    if not definition.record:
+        return EmbeddedEngine(definition, callables, home)
+    from yao_tasks.engines.recorded import RecordedEngine
+
+    return RecordedEngine(definition, callables, home)
+
+
+ENGINES: dict[str, Build] = {"embedded": _embedded, "inline": InlineEngine}
 
 # By pid: what a forked child finds of its parent's is not its own.
 _houses: dict[int, House] = {}

@@ -63,8 +63,8 @@ class Settings:
     database: str = field(default="default", metadata=key(readable()))
     run_durable: bool | None = field(default=None, metadata=key(flag(), built=[]))
     poll_interval: float = field(default=1.0, metadata=key(number(0, above=True), built=[]))
-    record_days: float = field(default=30.0, metadata=key(number(0), built=[]))
-    record_max: int = field(default=100_000, metadata=key(whole(1), built=[]))
+    record_days: float = field(default=30.0, metadata=key(number(0)))
+    record_max: int = field(default=100_000, metadata=key(whole(1)))
     models: dict[str, str] = field(
         default_factory=dict, metadata=key(mapping(dotted("a model", example="accounts.User")), built=[{}])
     )
@@ -76,7 +76,7 @@ class Settings:
     # adds a minute and user
     user_rate: int = field(default=60, metadata=key(whole(1), built=[]))
     streams: bool | None = field(default=None, metadata=key(flag(), built=[]))
-    release: str | None = field(default=None, metadata=key(readable(), built=[]))
+    release: str | None = field(default=None, metadata=key(readable()))
     state_dir: Path = field(default_factory=_default_state_dir, metadata=key(path()))
 
 

@@ -12,7 +12,8 @@ from yao_tasks.core.errors import LONGEST_WAIT
 from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import CODES
 from yao_tasks.core.keys import nearest
-from yao_tasks.engines.base import Options, Query
+from yao_tasks.core.queries import Query
+from yao_tasks.engines.base import Options
 from yao_tasks.engines.search import ORDERS, PHASES
 
 KINDS = ("raised", "timeout", "cancelled", "lost")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 
@@ -12,6 +12,8 @@ from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.engines.base import DEFAULTS, Arguments, Options
 from yao_tasks.options import checked_workers, options_from, query_from
+
+Answer = TypeVar("Answer")
 
 
 class Adder:
@@ -204,7 +206,7 @@ class Pool:
 
     async def aget(self, job_id: int) -> JobInfo:
         """The same as `get`."""
-        return self.get(job_id)
+        return await self._off_the_loop(self.get, job_id)
 
     async def await_end(self, job_id: int, timeout: float | None = None) -> JobInfo:
         """The same as `wait`; no thread waits."""
@@ -212,11 +214,18 @@ class Pool:
 
     async def acancel(self, job_id: int) -> bool:
         """The same as `cancel`."""
-        return self.cancel(job_id)
+        return await self._off_the_loop(self.cancel, job_id)
 
     async def aretry(self, job_id: int) -> None:
         """The same as `retry`."""
-        self.retry(job_id)
+        await self._off_the_loop(self.retry, job_id)
+
+    async def _off_the_loop(self, call: Callable[[int], Answer], job_id: int) -> Answer:
+        if not boot.engine(self.id).asks_database:
+            return call(job_id)
+        from asgiref.sync import sync_to_async
+
+        return await sync_to_async(call)(job_id)
 
 
 class Tasks(Mapping[str, Pool]):

@@ -75,7 +75,7 @@ def _add_value(name: str, values: dict[str, Any]) -> None:
     if not isinstance(variable, ContextVar) or (value := variable.get(_NOTHING)) is _NOTHING:
         return
     try:
-        values[name] = strict.copied(value, name)
+        values.update(strict.copied((), {name: value})[1])
     except (TypeError, ValueError) as error:
         raise type(error)(
             f'CARRY_CONTEXT carries "{name}" over, and its value can\'t go to a process worker. {error}'

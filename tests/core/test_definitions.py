@@ -305,7 +305,6 @@ def test_the_bounds_of_a_number_belong_to_it(key: str, low: float, high: float) 
     [
         ("worker_type", "async", 'Leave "worker_type" out, or give "auto" or "thread".'),
         ("worker_type", "process", 'Leave "worker_type" out, or give "auto" or "thread".'),
-        ("record", True, 'Leave "record" out.'),
         ("durable", True, 'Leave "durable" out.'),
         ("formerly", ["greeting"], 'Leave "formerly" out.'),
         ("engine", "host", 'Leave "engine" out, or give "embedded" or "inline".'),
@@ -345,7 +344,7 @@ def test_the_default_of_a_feature_that_is_not_built_is_taken() -> None:
 def test_all_faults_of_a_file_come_at_once() -> None:
     """B8."""
     definition, faults = parse(
-        {**GOOD, "size": 0, "timeout": 0, "zise": 1, "event": {"ad": "x", "add": "no path"}, "record": True},
+        {**GOOD, "size": 0, "timeout": 0, "zise": 1, "event": {"ad": "x", "add": "no path"}, "durable": True},
         FILE,
         "welcome",
         env,
@@ -358,7 +357,7 @@ def test_all_faults_of_a_file_come_at_once() -> None:
         (Code.WRONG_VALUE, "event.add"),
         (Code.WRONG_VALUE, "size"),
         (Code.WRONG_VALUE, "timeout"),
-        (Code.NOT_BUILT, "record"),
+        (Code.NOT_BUILT, "durable"),
     ]
 
 

@@ -1,6 +1,7 @@
 """Handlers that don't come back, each in its own way."""
 
 import logging
+import math
 import re
 import socket
 import threading
@@ -49,7 +50,13 @@ class Hangs:
             )
 
     def regex(self, job_id: int) -> None:
-        re.match(r"(a+)+$", "a" * 25 + "b")
+        # Each letter more doubles the time: so many that it takes two to four seconds on any machine.
+        length, seconds = 18, 0.0
+        while seconds < 2:
+            length += 1 if not seconds else max(1, math.floor(math.log2(2 / seconds)))
+            began = time.monotonic()
+            re.match(r"(a+)+$", "a" * length + "b")
+            seconds = time.monotonic() - began
 
     def never_gives_in(self, job_id: int) -> None:
         while not self.stop.is_set():

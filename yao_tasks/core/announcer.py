@@ -78,6 +78,8 @@ class Announcer:
         progress = checked(current, total, message)
         if not self.life.report(job, attempt, progress):
             raise JobNotFound(f'Job {job.id} of "{self.life.task}" has ended: its progress stays as it was.')
+        if job.row is not None:
+            job.row.touch(job)
         if self.events.progress is not None:
             self._call("progress", self.events.progress, job, *progress)
 

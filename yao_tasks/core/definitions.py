@@ -90,7 +90,7 @@ class Definition(Mapping[str, object]):
     give_up_on: tuple[str, ...] = field(default=(), metadata=key(_EXCEPTIONS))
     retention: float | None = field(default=None, metadata=key(number(0, 86_400)))
     unique: bool = field(default=False, metadata=key(flag()))
-    record: bool = field(default=False, metadata=key(flag(), built=[]))
+    record: bool = field(default=False, metadata=key(flag()))
     durable: bool = field(default=False, metadata=key(flag(), built=[]))
     formerly: tuple[str, ...] = field(default=(), metadata=key(listing(id_of_task()), built=[]))
     engine: str | None = field(

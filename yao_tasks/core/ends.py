@@ -100,6 +100,8 @@ class Ends:
             self._late(job, attempt)
             return
         self.times.succeeded(job, now)
+        if job.row is not None:
+            job.row.touch(job)
         if life.keeps_ended:
             retention.successes.append(job)
         if now >= retention.next_look:
@@ -124,11 +126,14 @@ class Ends:
             self._late(job, attempt)
         elif delay is not None:
             self.times.retried(now)
+            self._note_run(job, attempt, now, error)
             log.retrying(self.life.task, job, attempt, error, delay)
             self.life.rest(late=False)
             self._again(job, attempt, now, delay)
         else:
             self.times.failed(job, now, ran=True)
+            if job.row is not None:
+                job.row.touch(job)
             self.retention.keep(job, now)
             self.announcer.failed(job, exception)
             self.life.rest(late=False)
@@ -161,6 +166,7 @@ class Ends:
         elif self.life.postpone(job, attempt, now + delay, stuck=True):
             self._left_behind(job, attempt, now)
             self.times.retried(now)
+            self._note_run(job, attempt, now, timed_out(text))
             log.aside(log.retrying, self.life.task, job, attempt, timed_out(text), delay)
             self._again(job, attempt, now, delay)
 
@@ -173,6 +179,8 @@ class Ends:
         if before == RUNNING:
             self._left_behind(job, job.attempt, now)
         self.times.failed(job, now, ran=before == RUNNING)
+        if job.row is not None and before != HELD:
+            job.row.touch(job)
         # A rollback may still come, after which the job never was: its adder remembers it, if it is committed.
         if before != HELD:
             self.retention.keep(job, now)
@@ -185,6 +193,12 @@ class Ends:
         """Have the job run at `due` (monotonic), if it still waits for the run after `attempt` then."""
         # By id: a job that is cancelled meanwhile isn't kept alive until then. `added`: the id may be given again.
         self.clock.at(due, partial(self._due, job.id, job.added, attempt))
+
+    @staticmethod
+    def _note_run(job: Job, attempt: int, now: float, error: JobError) -> None:
+        if job.row is not None:
+            job.row.ran(job, attempt, now, error)
+            job.row.touch(job)
 
     def _again(self, job: Job, attempt: int, now: float, delay: float) -> None:
         if delay <= 0:

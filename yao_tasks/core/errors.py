@@ -132,3 +132,8 @@ PUBLIC = [
 for error in PUBLIC:
     # Tracebacks and `JobInfo.error.type` then show the name that a project can import.
     error.__module__ = "yao_tasks.errors"
+
+
+def name_of(cls: type) -> str:
+    """A class's dotted name; that of a built-in one alone."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

@@ -2,7 +2,7 @@
 
 import traceback
 
-from yao_tasks.core.errors import JobCancelled, JobExpired, JobLost, JobTimeout, RemoteError
+from yao_tasks.core.errors import JobCancelled, JobExpired, JobLost, JobTimeout, RemoteError, name_of
 from yao_tasks.core.jobs import JobError
 from yao_tasks.core.log import safe_text
 
@@ -12,11 +12,6 @@ MESSAGE_LIMIT = 4 * 1024
 FRAMES = 50
 # Above the handler's: `Runner.run`.
 OUR_FRAMES = 1
-
-
-def name_of(cls: type) -> str:
-    """A class's dotted name; that of a built-in one alone."""
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 _CLASSES = {name_of(cls): cls for cls in (JobTimeout, JobCancelled, JobExpired, JobLost)}

@@ -36,6 +36,19 @@ class Waiter(Protocol):
 Waiters = dict[int, Waiter]
 
 
+class Row(Protocol):
+    """What a journal keeps of a job that is recorded."""
+
+    def touch(self, job: "Job") -> None:
+        """The job has changed: have it written. Any thread; quick, and under no lock of the pool."""
+
+    def ran(self, job: "Job", attempt: int, ended: float, error: "JobError") -> None:
+        """A run is over (`ended`: monotonic seconds), and it was not the job's last."""
+
+    def next_life(self) -> "Row":
+        """What is kept of the job in which this one is tried again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobError:
     """Why a job failed, as text: exception objects would keep whole call stacks alive."""
@@ -85,6 +98,7 @@ class Job:
         "progress",
         "ready",
         "result",
+        "row",
         "started",
         "status",
         "terms",
@@ -122,6 +136,8 @@ class Job:
         self.due: float | None = None
         self.worker: str | None = None
         self.waiters: Waiters | None = None
+        # None where nobody records it.
+        self.row: Row | None = None
         # The thread whose open transaction, or whose `event.add`, holds the job back.
         self.holder: int | None = None
 

@@ -17,18 +17,30 @@ The first to settle a run wins. `attempt` names the run that the caller speaks o
 from threading import Lock
 from typing import Any, NoReturn
 
-from yao_tasks.core.errors import BadJobId, DuplicateJob, JobNotFound, PoolClosed, PoolSaturated, QueueFull
+from yao_tasks.core.errors import (
+    BadJobId,
+    DuplicateJob,
+    JobLost,
+    JobNotFound,
+    PoolClosed,
+    PoolSaturated,
+    QueueFull,
+    name_of,
+)
 from yao_tasks.core.jobs import (
     ADDING,
+    CODES,
     DELAYED,
     DROPPED,
     FAILED,
+    FAILURE_NAME,
     HELD,
     NO_PROGRESS,
     READY,
     RETRYING,
     RUNNING,
     SUCCEEDED,
+    WAITING_NAME,
     Job,
     JobError,
     Progress,
@@ -431,3 +443,22 @@ class Lifecycle:
             if current:
                 job.progress = progress
         return current
+
+
+LEFT_BEHIND = {
+    "status": CODES[FAILURE_NAME],
+    "kind": "lost",
+    "error_type": name_of(JobLost),
+}
+"""The columns of a row whose job ended with its process: nobody is left to end it in memory."""
+
+TRIED_AGAIN = {
+    "status": CODES[WAITING_NAME],
+    "kind": "",
+    "error_type": "",
+    "error": "",
+    "traceback": "",
+    "ended_at": None,
+    "due_at": None,
+}
+"""The columns of a recorded failure that memory has forgotten, and that a person has tried again."""

@@ -32,6 +32,8 @@ class Runner:
         attempt = self.life.start(job, worker, now)
         if not attempt:
             return False
+        if job.row is not None:
+            job.row.touch(job)
         if not self.watch.watched:
             self.watch.attend()
         if self.waiting:

@@ -34,16 +34,20 @@ class Adding(Parts):
     ) -> int:
         """Add a job, as `Engine.add` says."""
         if self.sends_arguments:
-            args, kwargs = strict.checked(args, kwargs)
+            args, kwargs = strict.copied(args, kwargs)
         # The path of each job: what is rare is asked for in one read each, and calls are few.
         if not self.opened or not self.dropped.empty():
             self._prepare()
         block = transactions.open_block(options.database) if options.on_commit else None
         job = Job(job_id or self.make_or_take_id(), args, kwargs, self.monotonic(), wall())
+        if self.rows is not None:
+            job.row = self.rows.row(job)
         if self.has_terms or options is not DEFAULTS:
             self._set_terms(job, options)
         if block is None and self.adds_plainly and job.due is None:
             self._admit(job, READY)
+            if job.row is not None:
+                job.row.touch(job)
             self._offer_new(job)
         elif block is not None:
             job.holder = threading.get_ident()
@@ -52,6 +56,8 @@ class Adding(Parts):
         else:
             job.holder = threading.get_ident()
             self._admit(job, ADDING)
+            if job.row is not None:
+                job.row.touch(job)
             self._release(job)
         if options.expires is not None:
             self._expire_after(job, options.expires)
@@ -60,7 +66,7 @@ class Adding(Parts):
     def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
         """Add many jobs, as `Engine.add_many` says."""
         if self.sends_arguments:
-            calls = [strict.checked(*call) for call in calls]
+            calls = [strict.copied(*call) for call in calls]
         self._prepare()
         block = transactions.open_block(options.database) if options.on_commit else None
         return self._add_many(calls, options, block, partial=partial, new_ids=repeat(0))
@@ -76,7 +82,7 @@ class Adding(Parts):
     ) -> list[int]:
         """Add many for somebody else's transaction, as `Engine.hold` says."""
         if self.sends_arguments:
-            calls = [strict.checked(*call) for call in calls]
+            calls = [strict.copied(*call) for call in calls]
         self._prepare()
         return self._add_many(calls, options, block, partial=partial, new_ids=ids)
 
@@ -130,6 +136,7 @@ class Adding(Parts):
         new.attempt = new.base = old.attempt
         new.ready = self.monotonic()
         new.terms = old.terms
+        new.row = None if old.row is None else old.row.next_life()
         try:
             told = self.life.revive(old, new)
         except (QueueFull, DuplicateJob, PoolClosed):
@@ -137,6 +144,8 @@ class Adding(Parts):
             raise
         self.retention.let_go(old)
         self.batches.replace(old, new)
+        if new.row is not None:
+            new.row.touch(new)
         if told:
             self._offer_new(new)
 
@@ -152,9 +161,19 @@ class Adding(Parts):
         except RuntimeError as error:
             raise PoolClosed(f'"{self.definition.id}": this process is about to end ({error}).') from error
         self.opened = True
+        if self.rows is not None:
+            self._open_journal()
+
+    def _open_journal(self) -> None:
+        try:
+            self.home.journal.start()
+        except RuntimeError as error:
+            raise PoolClosed(f'"{self.definition.id}": this process is about to end ({error}).') from error
 
     def _new(self, job_id: int, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Job:
         job = Job(job_id, args, kwargs, self.monotonic(), wall())
+        if self.rows is not None:
+            job.row = self.rows.row(job)
         if self.has_terms or options is not DEFAULTS:
             self._set_terms(job, options)
         return job
@@ -221,6 +240,8 @@ class Adding(Parts):
         for job in jobs:
             if not self.life.accept(job):
                 self.retention.keep(job, self.monotonic())
+            if job.row is not None:
+                job.row.touch(job)
             self._release(job)
 
     def _release(self, job: Job) -> None:

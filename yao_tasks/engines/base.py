@@ -4,18 +4,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yao_tasks.core.announcer import Events
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
 from yao_tasks.core.jobs import JobInfo
+from yao_tasks.core.queries import Query
 from yao_tasks.core.retries import Exceptions, RetryPolicy
 from yao_tasks.core.workers.process import Children
 
 # What a process that is asked to end is given before it is killed, after its pool's own time is over (s).
 LAST_SECONDS = 0.5
+
+if TYPE_CHECKING:
+    # It has models, and whoever uses a task in his own module of models imports this before apps are loaded.
+    from yao_tasks.journal.journal import Journal
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments of one job."""
@@ -81,6 +86,8 @@ class Home:
     """Called with the task's id in a thread of ours after it ran a handler or an event."""
     opening: Callable[[], None]
     """Called before an engine takes its first job. RuntimeError where the process starts no more threads."""
+    journal: "Journal"
+    """Where recorded jobs are written. It starts with the first of them."""
     carriers: tuple[Callable[[], Callable[[], object] | None], ...] = ()
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
     children: Children | None = None
@@ -90,21 +97,6 @@ class Home:
         """Have the processes of process workers end, soon: their pools have been closed."""
         if self.children is not None:
             self.children.spawner.stop(LAST_SECONDS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """What `pool.search` looks for; None: whatever. Checked by `pools`."""
-
-    status: str | None = None
-    kind: str | None = None
-    phase: str | None = None
-    text: str | None = None
-    order: str = "-added_at"
-    since: datetime | None = None
-    until: datetime | None = None
-    offset: int = 0
-    limit: int = 100
 
 
 class Block(Protocol):
@@ -123,6 +115,8 @@ class Engine(Protocol):
     definition: Definition
     supports: frozenset[str]
 
+    asks_database: bool
+    """Whether looking for a job may ask the database, which a coroutine mustn't do itself."""
     may_block: bool
     """Whether `add` may keep its caller waiting: for a place, or for an event."""
 

@@ -17,6 +17,7 @@ class ForwardedEngine:
     supports = frozenset({"add", "add_many", "cancel", "get", "progress", "wait"})
     # It asks another process.
     may_block = True
+    asks_database = True
 
     def __init__(self, task: str, link: Link) -> None:
         self.task = task
@@ -40,12 +41,12 @@ class ForwardedEngine:
         job_id: int | None = None,
     ) -> int:
         """As `Engine.add`. The arguments are strict JSON: they leave this process, whatever the task's workers are."""
-        plain, named = strict.checked(args, kwargs)
+        plain, named = strict.copied(args, kwargs)
         return self._add("add", [plain, named, wire.options_out(options), job_id or 0], options)  # type: ignore[no-any-return]
 
     def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
         """As `Engine.add_many`."""
-        plain = [strict.checked(*call) for call in calls]
+        plain = [strict.copied(*call) for call in calls]
         return self._add("add_many", [plain, wire.options_out(options), partial], options)  # type: ignore[no-any-return]
 
     def get(self, job_id: int) -> JobInfo:

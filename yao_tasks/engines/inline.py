@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yao_tasks.core import strict
 from yao_tasks.core.announcer import Announcer
@@ -14,6 +14,9 @@ from yao_tasks.core.jobs import ADDING, FAILED, READY, Job
 from yao_tasks.engines.base import DEFAULTS, Arguments, Block, Callables, Home, Options
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.signatures import check_call
+
+if TYPE_CHECKING:
+    from yao_tasks.journal.rows import RowsOf
 
 WORKER = "inline"
 
@@ -64,6 +67,10 @@ class InlineEngine(EmbeddedEngine):
         self.announcer.offer = self.offer = self.ends.workforce.offer
         self.announcer.offer = self.ends.workforce.offer
 
+    def make_rows(self) -> "RowsOf":
+        """The rows of this pool's jobs, written in the caller's transaction."""
+        return self.home.journal.rows_of(self.definition.id, self.life, at_once=True)
+
     def add(
         self,
         args: tuple[Any, ...],
@@ -74,7 +81,7 @@ class InlineEngine(EmbeddedEngine):
         """Run a job to its end and answer its id. TypeError where the handler can't be called like this."""
         check_call(self.definition, self.handler, args, kwargs)
         if self.sends_arguments:
-            args, kwargs = strict.checked(args, kwargs)
+            args, kwargs = strict.copied(args, kwargs)
         job = self._new(job_id or self.next_id(), args, kwargs, _at_once(options))
         self._admit(job, ADDING)
         self._release(job)

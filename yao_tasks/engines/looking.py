@@ -8,8 +8,8 @@ from typing import Any
 from yao_tasks.core.current import CurrentJob, current_job
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.jobs import ADDING, DROPPED, HELD, RUNNING, Job, JobInfo, draw
+from yao_tasks.core.queries import Query
 from yao_tasks.core.waiting import LoopWaiter, QueueWaiter, join, part, wait
-from yao_tasks.engines.base import Query
 from yao_tasks.engines.live import LiveJobs
 from yao_tasks.engines.numbers import numbers
 from yao_tasks.engines.parts import Parts, is_mine

@@ -2,6 +2,7 @@
 
 import threading
 from queue import Empty
+from typing import TYPE_CHECKING
 
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
@@ -24,6 +25,9 @@ from yao_tasks.engines import transactions
 from yao_tasks.engines.base import Callables, Home
 from yao_tasks.engines.batches import Batches
 
+if TYPE_CHECKING:
+    from yao_tasks.journal.rows import RowsOf
+
 
 def _threads(runner: Runner, definition: Definition, home: Home) -> ThreadWorkers:
     return ThreadWorkers(runner)
@@ -43,6 +47,7 @@ WORKERS = {"thread": _threads, "process": _processes}
 class Parts:
     """The parts of one pool, each of which knows only those below it."""
 
+    asks_database = False
     announcer_class = Announcer
     ends_class = Ends
 
@@ -83,10 +88,15 @@ class Parts:
         if definition.worker_max is not None:
             self.workers.growth = Growth(life, home.clock, self.workers.resize, most=definition.worker_max)
         self.announcer.offer = self.offer = self.workers.offer
+        self.rows = self.make_rows() if definition.record else None
         self.dropped = transactions.Dropped()
         self.batches = Batches()
         # The workers of this pool that wait for jobs of this pool.
         self.waiting_workers: dict[CurrentJob, None] = {}
+
+    def make_rows(self) -> "RowsOf":
+        """The rows of this pool's jobs."""
+        return self.home.journal.rows_of(self.definition.id, self.life)
 
     def next_id(self) -> int:
         """A new id, as `Engine.next_id` says."""
@@ -99,6 +109,11 @@ class Parts:
             raise BadJobId(
                 f'event.next of "{self.definition.id}" returned {job_id!r}. '
                 f"It must return a whole number from 1 to 2**53 - 1 that no job of this task has."
+            )
+        if self.rows is not None and self.home.journal.is_known(self.definition.id, job_id):
+            raise BadJobId(
+                f'event.next of "{self.definition.id}" returned {job_id}, which a recorded job of this task has. '
+                "Let it return a new id each time."
             )
         return job_id  # type: ignore[no-any-return]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from yao_tasks.core.jobs import DELAYED, PUBLIC, READY, RETRYING, Job
 from yao_tasks.core.lifecycle import Lifecycle
-from yao_tasks.engines.base import Query
+from yao_tasks.core.queries import Query
 
 PHASES = {"ready": READY, "delayed": DELAYED, "retrying": RETRYING}
 ORDERS = ("added_at", "ended_at", "-added_at", "-ended_at")

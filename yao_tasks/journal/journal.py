@@ -1,0 +1,137 @@
+"""The journal of a process: where its recorded jobs are written, and read again."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from yao_tasks.core import machine
+from yao_tasks.core.jobs import Job, JobInfo
+from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.queries import Query
+from yao_tasks.journal import owners, pruning, reading, sql
+from yao_tasks.journal.past import Past
+from yao_tasks.journal.rows import Row, RowsOf
+from yao_tasks.journal.writer import Writer
+from yao_tasks.models import JobOwner, JobRecord
+
+# A reader that finds nothing lets the writer write what it knows of first, and waits so long at most (s).
+PATIENCE = 1.0
+
+
+class Journal:
+    """One database, one writer. Any thread may call any method; those that read or write raise django.db.Error."""
+
+    def __init__(
+        self,
+        database: str,
+        *,
+        most_result: int,
+        keep: pruning.Keep,
+        role: Callable[[], str],
+        release: str = "",
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`most_result`: bytes of a result's JSON. `keep` bounds the history. `role` says what this process is."""
+        self.database = database
+        self.most_result = most_result
+        self.role = role
+        self.release = release
+        self.wall = wall
+        self.pruning = pruning.Pruning(database, keep, wall)
+        self.writer = Writer(database, self)
+        self._owner: int | None = None
+
+    # Writing
+
+    def rows_of(self, task: str, life: Lifecycle, *, at_once: bool = False) -> RowsOf:
+        """The rows of a pool. `at_once`: written in the thread, and the transaction, that changes a job."""
+        put = self._write_now if at_once else self.writer.put
+        return RowsOf(task, life, put, most=self.most_result)
+
+    def start(self) -> None:
+        """Start the writer. RuntimeError where the process starts no more threads."""
+        self.writer.start()
+
+    def flush(self, seconds: float = PATIENCE) -> bool:
+        """Have all that has happened until now written. False if that took longer, or the database is away."""
+        return self.writer.flush(seconds)
+
+    def close(self, seconds: float) -> bool:
+        """Write everything, and end the writer. False if that took longer, or the database is away."""
+        return self.writer.flush(seconds, last=True)
+
+    def claim_failure(self, past: Past, fields: Mapping[str, object]) -> bool:
+        """Have a recorded failure tried again by this process, in the caller's thread and transaction.
+
+        `fields` are what the lifecycle makes of it. False if somebody was quicker.
+        """
+        with transaction.atomic(using=self.database):
+            failure = reading.failures(self.database, past.info.task, past.info.id)
+            owner = self.owner(connections[self.database])
+            return failure.update(owner=owner, base=past.info.attempt, **fields) == 1
+
+    # Reading
+
+    def past(self, task: str, job_id: int) -> Past | None:
+        """What is recorded of a job, what is still to be written included; None where there is no row."""
+        row = reading.find(self.database, task, job_id)
+        if row is None and self.flush():
+            row = reading.find(self.database, task, job_id)
+        if row is not None and row.owner is not None and self._is_left(row, row.owner):
+            owners.bury(self.database, self._now)
+            row = reading.find(self.database, task, job_id)
+        if row is None:
+            return None
+        owner = "?" if row.owner is None else str(row.owner)
+        mine = row.owner is not None and owners.identity(row.owner) == machine.mine()
+        return Past(row=row, info=reading.draw(row), owner=owner, is_mine=mine)
+
+    @staticmethod
+    def _is_left(row: JobRecord, owner: JobOwner) -> bool:
+        """Whether the job lived in the memory of a process that is dead."""
+        lives = row.status in owners.ALIVE and not row.durable
+        return lives and owners.identity(owner).is_alive() is False
+
+    def is_known(self, task: str, job_id: int) -> bool:
+        """Whether the task has a row with this id."""
+        return reading.is_known(self.database, task, job_id)
+
+    def search(self, task: str, query: Query, *, without: Sequence[int], most: int) -> list[JobInfo]:
+        """At most so many recorded jobs that fit, in the query's order, without these."""
+        self.flush()
+        rows = reading.search(self.database, task, query, without=list(without), most=most)
+        return [reading.draw(row) for row in rows]
+
+    # Chores of the writer
+
+    def owner(self, connection: BaseDatabaseWrapper) -> int:
+        """The row of this process, written if need be."""
+        if self._owner is None:
+            owners.bury(self.database, self._now)
+            self._owner = owners.enroll(self.database, self.role(), self.release, self._now())
+        return self._owner
+
+    def after_batch(self, connection: BaseDatabaseWrapper, rows: int) -> None:
+        """Prune a little, now and then."""
+        self.pruning.after(rows)
+
+    def last(self, connection: BaseDatabaseWrapper) -> None:
+        """This process writes no more."""
+        if self._owner is not None:
+            owners.leave(self.database, self._owner, self._now())
+
+    def _now(self) -> datetime:
+        return sql.aware(self.wall())
+
+    def _write_now(self, job: Job) -> None:
+        row = job.row
+        assert isinstance(row, Row)
+        row.dirty = False
+        connection = connections[self.database]
+        with transaction.atomic(using=self.database):
+            values = row.pool.values(job, self.owner(connection), sql.moments(connection))
+            if values is not None:
+                sql.write(connection, [values])
