@@ -48,6 +48,8 @@ class Parts:
     """The parts of one pool, each of which knows only those below it."""
 
     asks_database = False
+    # Whether the arguments leave this process.
+    sends_arguments = False
     announcer_class = Announcer
     ends_class = Ends
 
@@ -56,7 +58,6 @@ class Parts:
         self.home = home
         self.monotonic = home.clock.monotonic
         self.make_id = callables.next_id
-        # Whether the arguments leave this process.
         self.sends_arguments = callables.worker_type == "process"
         self.has_terms = definition.unique or bool(home.carriers)
         self.adds_plainly = callables.events.add is None
