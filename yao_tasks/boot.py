@@ -123,6 +123,10 @@ class Outpost(House):
         self.closed = True
         self.engines = Engines(here)
 
+    def open(self, task: str) -> Engine:
+        """The task's pool, in the parent."""
+        return self.engines[task]
+
 
 def _embedded(definition: Definition, callables: Callables, home: Home) -> Engine:
     if not definition.record:

@@ -148,14 +148,21 @@ class Server:
 
     def __init__(self) -> None:
         folder = tempfile.mkdtemp(prefix="bridge-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ[VARIABLE] = f"{folder}/socket"
         self.listener = Listener(os.environ[VARIABLE], "AF_UNIX", backlog=200)
         threading.Thread(target=self._accept, name="tests-bridge", daemon=True).start()
+        atexit.register(self._close, folder)
+
+    def _close(self, folder: str) -> None:
+        self.listener.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _accept(self) -> None:
         while True:
-            bridge = self.listener.accept()
+            try:
+                bridge = self.listener.accept()
+            except OSError:
+                return
             threading.Thread(target=self._serve, args=(bridge,), name="tests-bridged", daemon=True).start()
 
     def _serve(self, bridge: Connection) -> None:

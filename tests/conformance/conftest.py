@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.conformance.children import Lender
+from tests import children
+from tests.conformance.lending import Lender
 from tests.conftest import Site
 from yao_tasks import current_job
 from yao_tasks.pools import Pool
@@ -26,6 +27,24 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if request.param == "process":
         monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
     return str(request.param)
+
+
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that other tests have used are used again: it takes longer to start one than most tests to run."""
+    monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
+
+
+@pytest.fixture
+def child_task(site: Site) -> Callable[..., Pool]:
+    """Make a task whose handler is `tests.children.<name>`, run by process workers."""
+
+    def make(name: str, task: str = "job", **keys: Any) -> Pool:
+        return site.task(
+            task, getattr(children, name), process=f"tests.children.{name}", worker_type="process", **keys
+        )
+
+    return make
 
 
 @pytest.fixture

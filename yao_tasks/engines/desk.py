@@ -51,7 +51,7 @@ class PoolDesk:
                 for callback in block.committed:
                     callback()
             case ["rollback", int(number)]:
-                self._held.pop(number, None)
+                self._drop(number)
             case ["call", int(number), "wait", str(task), list(values)]:
                 self._wait(number, task, values)
             case ["call", int(number), str(verb), str(task), list(values)]:
@@ -62,8 +62,14 @@ class PoolDesk:
     def close(self) -> None:
         """The run is over: what is still held was rolled back."""
         self.is_open = False
-        self._held.clear()
+        for number in list(self._held):
+            self._drop(number)
         self._kept.clear()
+
+    def _drop(self, number: int) -> None:
+        block, _ = self._held.pop(number, (Elsewhere(), []))
+        # Each keeps its block alive: by itself it would go with a garbage collection only.
+        block.committed.clear()
 
     def _answer(self, number: int, call: Callable[[], Any]) -> None:
         try:

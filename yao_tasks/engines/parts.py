@@ -64,10 +64,9 @@ class Parts:
         self.may_block = not self.adds_plainly or self.make_id is not None or definition.overflow == "wait"
         self.make_or_take_id = home.ids.next if self.make_id is None else self.next_id
         retention = home.retention if definition.retention is None else definition.retention
-        life = Lifecycle(
+        self.life = life = Lifecycle(
             definition.id, worker_nums=definition.worker_nums, size=definition.size, keeps_ended=retention > 0
         )
-        self.life = life
         self.watch = Watch(
             life,
             home.clock,

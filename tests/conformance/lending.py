@@ -16,6 +16,9 @@ _idle: list[Child] = []
 class Lender:
     """As a `Spawner`, but a child that was idle at its end is set up again for the next test's task."""
 
+    # Whether what others have used may be had, and others what this one has.
+    lends = True
+
     def __init__(self, *_: Any, **__: Any) -> None:
         global _lasting, _server
         if _lasting is None:
@@ -26,7 +29,7 @@ class Lender:
     def spawn(self) -> Child:
         assert _lasting is not None
         child = None
-        while child is None and _idle:
+        while self.lends and child is None and _idle:
             child = _idle.pop()
             if child.is_dead():
                 _lasting.see_off(child)
@@ -41,7 +44,14 @@ class Lender:
 
     def see_off(self, child: Child, *, hang_up: bool = True) -> None:
         assert _lasting is not None
-        if hang_up and child in self.lent and not child.is_killed and child.run is None and not child.is_dead():
+        if (
+            self.lends
+            and hang_up
+            and child in self.lent
+            and not child.is_killed
+            and child.run is None
+            and not child.is_dead()
+        ):
             child.jobs = 0
             _idle.append(child)
         else:
