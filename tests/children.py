@@ -298,7 +298,7 @@ def asks(job_id: int, what: str, *args: Any) -> Any:
             return found
         case "errors":
             return [
-                _error(lambda: call())
+                _error(call)
                 for call in (
                     lambda: other.get(1),
                     lambda: other.add(object()),

@@ -21,7 +21,14 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test once for each kind; `@pytest.mark.kinds(…)` names those of which it is true, and its comment why."""
+    if "kind" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("kinds")
+        metafunc.parametrize("kind", KINDS if marker is None else marker.args, indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The `worker_type` of the tasks that `task` makes."""
     if request.param == "process":

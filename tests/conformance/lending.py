@@ -1,5 +1,6 @@
 """Children that go from test to test: a process with Django takes longer to start than most tests to run."""
 
+import time
 from typing import Any
 
 from tests.conformance import bridge
@@ -60,6 +61,10 @@ class Lender:
 
     def stop(self, seconds: float) -> None:
         assert _lasting is not None
+        until = time.monotonic() + seconds
+        # Their workers are about to give them back.
+        while any(child.run is None and not child.is_killed for child in self.lent) and time.monotonic() < until:
+            time.sleep(0.001)
         for child in list(self.lent):
             # Still led by a worker whose event hangs, perhaps: the next test must not get it.
             child.kill()

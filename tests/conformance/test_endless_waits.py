@@ -98,6 +98,7 @@ def test_an_add_event_in_the_callers_thread_is_no_worker(task: MakeTask) -> None
     timer.join()
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 def test_a_stuck_worker_that_was_replaced_is_not_counted(task: MakeTask) -> None:
     never = threading.Event()
 

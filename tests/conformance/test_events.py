@@ -36,6 +36,7 @@ def test_add_progress_and_success_come_in_that_order_and_once(task: MakeTask, no
     ]
 
 
+@pytest.mark.kinds("thread")  # the exception itself; a RemoteError elsewhere
 def test_a_failing_job_has_one_error_event_after_its_last_run_with_what_was_raised_last(
     task: MakeTask, notes: Notes
 ) -> None:
@@ -108,6 +109,7 @@ def test_no_run_starts_before_the_add_event_has_returned(task: MakeTask) -> None
     assert order == ["add", "run"]
 
 
+@pytest.mark.kinds("thread")  # the thread is the worker
 def test_success_error_and_progress_run_in_the_worker(task: MakeTask, notes: Notes) -> None:
     threads: dict[int, threading.Thread] = {}
 

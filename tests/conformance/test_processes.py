@@ -125,7 +125,7 @@ def test_what_can_not_be_sent_is_refused_at_add_and_the_argument_named(
     """B1."""
     pool = child_task("echo")
 
-    with pytest.raises(error, match="(?i)argument") as refused:
+    with pytest.raises(error, match=r"(?i)argument") as refused:
         pool.add("fine", value) if how == "add" else pool.add_many([("fine",), ("fine", value)])
 
     if isinstance(value, Row):
@@ -542,7 +542,7 @@ def test_a_carried_value_that_is_no_json_is_refused_at_add(child_task: MakeChild
 
     import contextvars
 
-    with pytest.raises(TypeError, match='CARRY_CONTEXT carries "tests.children.tenant"'):
+    with pytest.raises(TypeError, match=r'CARRY_CONTEXT carries "tests\.children\.tenant"'):
         contextvars.Context().run(add)
 
 

@@ -256,6 +256,7 @@ def test_a_thread_that_timed_out_is_not_tried_again_and_its_error_says_why(
     assert runs == [1]
 
 
+@pytest.mark.kinds("thread")  # only threads need that
 def test_a_timeout_is_tried_again_where_retry_on_names_it(task: MakeTask, notes: Notes) -> None:
     release = threading.Event()
     pool, runs = times_out(

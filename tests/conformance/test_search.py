@@ -17,7 +17,9 @@ class Crowd:
 
     def __init__(self, site: Site, task: MakeTask) -> None:
         self.gate: Gate = site.gate()
-        self.pool: Pool = task(self._work, worker_nums=2, attempts=1, attempt_after=60_000)
+        # Also where the work of one that took too long was stopped, so that it could be tried again.
+        no_more = {"give_up_on": ["yao_tasks.errors.JobTimeout"]}
+        self.pool: Pool = task(self._work, worker_nums=2, attempts=1, attempt_after=60_000, **no_more)
         pool = self.pool
         self.ids = {"success": pool.add("success"), "failure": pool.add("failure", "Straße 1")}
         pool.wait(self.ids["success"], SECONDS)
@@ -159,6 +161,7 @@ def test_what_is_forgotten_is_not_found(task: MakeTask) -> None:
     until(lambda: not pool.search(), "it to be forgotten")
 
 
+@pytest.mark.kinds("thread")  # other kinds refuse such arguments
 def test_arguments_that_are_no_json_are_searched_as_they_show(task: MakeTask) -> None:
     pool = task(lambda job_id, *args: None)
     cyclic: list[Any] = []
