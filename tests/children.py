@@ -355,3 +355,21 @@ def adds_in_a_transaction(job_id: int, how: str) -> Any:
             with transaction.atomic():
                 return other.wait(other.using(on_commit=False).add("x"), 10).response[1]
     return None
+
+
+def poison_or_not(job_id: int, what: str, path: str, seconds: float = 0.0) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, f"{job_id} {job().attempt}\n".encode())
+    os.close(descriptor)
+    if what == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(seconds)
+
+
+def writes_to_its_channel(job_id: int, what: str = "nonsense") -> None:
+    from yao_tasks.core.children import link
+
+    if what == "nonsense":
+        assert link.here is not None
+        link.here.channel.send_bytes(b"\x00\x00\x00\x05hello")
+        time.sleep(60)

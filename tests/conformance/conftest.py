@@ -21,11 +21,16 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
+# Processes take a hundred seconds over the suite: their own promises (`test_processes.py`) are in the quick tier.
+_SLOW = {"process": pytest.param("process", marks=pytest.mark.slow)}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test once for each kind; `@pytest.mark.kinds(…)` names those of which it is true, and its comment why."""
     if "kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("kinds")
-        metafunc.parametrize("kind", KINDS if marker is None else marker.args, indirect=True)
+        kinds = KINDS if marker is None else marker.args
+        metafunc.parametrize("kind", [_SLOW.get(kind, kind) for kind in kinds], indirect=True)
 
 
 @pytest.fixture

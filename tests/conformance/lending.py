@@ -63,7 +63,9 @@ class Lender:
         assert _lasting is not None
         until = time.monotonic() + seconds
         # Their workers are about to give them back.
-        while any(child.run is None and not child.is_killed for child in self.lent) and time.monotonic() < until:
+        while (
+            any(child.run is None and not child.is_killed for child in self.lent) and time.monotonic() < until
+        ):
             time.sleep(0.001)
         for child in list(self.lent):
             # Still led by a worker whose event hangs, perhaps: the next test must not get it.

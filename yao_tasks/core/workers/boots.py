@@ -12,6 +12,7 @@ from yao_tasks.core.children.child import Child
 from yao_tasks.core.children.frames import BrokenFrame
 from yao_tasks.core.children.records import emit
 from yao_tasks.core.faults import printable
+from yao_tasks.core.jobs import READY, Job
 
 if TYPE_CHECKING:
     from yao_tasks.core.workers.process import ProcessWorkers
@@ -68,6 +69,8 @@ class Boots:
         """Wait for a job, if there is none: who can't start a child needn't try again before. False: look up."""
         queue = self.workers.tokens.queue
         token = queue.get()
+        while isinstance(token, Job) and token.status != READY:  # cancelled meanwhile
+            token = queue.get()
         if token is not None:
             queue.put(token)
         return token is not None
