@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -321,7 +322,7 @@ def pids(project: Project) -> list[int]:
 
 
 @pytest.fixture
-def parents(project: Project) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+def parents(project: Project) -> Callable[..., "subprocess.Popen[str]"]:
     """Start parents with so many busy children and an idle one, and answer them when all are there."""
     (project.folder / "handlers.py").write_text(HANDLERS)
     keys = {"worker_type": "process", "timeout": 100}
@@ -331,14 +332,13 @@ def parents(project: Project) -> Iterator[Callable[..., "subprocess.Popen[str]"]
     def start(count: int, then: str) -> "subprocess.Popen[str]":
         (project.folder / "parent.py").write_text(PARENT.format(then=then))
         (project.folder / "ledger").unlink(missing_ok=True)
-        parent = project.start(str(count), python=sys.executable)
-        return parent
+        return project.start(str(count), python=sys.executable)
 
     # `start` runs manage.py: here the parent itself.
     (project.folder / "manage.py").write_text(
         "import runpy; runpy.run_path('parent.py', run_name='__main__')"
     )
-    yield start
+    return start
 
 
 def when_ready(project: Project, parent: "subprocess.Popen[str]", count: int) -> list[int]:
@@ -371,7 +371,7 @@ def test_none_outlives_one_that_ends_in_another_way(
     )
     found = when_ready(project, parent, 2) if code == 0 else []
 
-    out, error = parent.communicate(timeout=30)
+    _, error = parent.communicate(timeout=30)
 
     found = found or pids(project)
     assert parent.returncode == code, error
@@ -384,7 +384,8 @@ def test_a_fork_of_the_parent_has_children_of_its_own(child_task: Make) -> None:
     mine = pool.wait(pool.add(), SECONDS).response
     read, write = os.pipe()
 
-    with pytest.warns(DeprecationWarning) if sys.version_info >= (3, 12) else _nothing():
+    warns = pytest.warns(DeprecationWarning, match="fork") if sys.version_info >= (3, 12) else nullcontext()
+    with warns:
         child = os.fork()
     if not child:
         code = 1
@@ -403,11 +404,6 @@ def test_a_fork_of_the_parent_has_children_of_its_own(child_task: Make) -> None:
     assert theirs != mine
     assert pool.wait(pool.add(), SECONDS).response == mine
     until(lambda: is_gone(theirs), "the fork's child to end")
-
-
-class _nothing:  # noqa: N801
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 def test_no_pidfd_and_no_socket_is_left_behind(child_task: Make) -> None:
