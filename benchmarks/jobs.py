@@ -56,7 +56,7 @@ def nothing(job_id: int, *_: object) -> None:
     finish()
 
 
-def behind_gate(job_id: int, *_: object) -> None:
+def behind_gate(job_id: int, *_: object, **named: object) -> None:
     """Keep the worker busy until the gate is open."""
     # A lock would stay contended after the opening: those that wait for it get it without the GIL.
     if not gate.is_set():

@@ -16,7 +16,7 @@ FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in p
 LAYERS = [
     ["yao_tasks.apps", "yao_tasks.checks", "yao_tasks.admin", "yao_tasks.dashboard", "yao_tasks.management"],
     ["yao_tasks.testing", "yao_tasks.pytest_plugin", "yao_tasks.process"],
-    ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi"],
+    ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi", "yao_tasks.events"],
     ["yao_tasks.boot", "yao_tasks.leaving", "yao_tasks.options", "yao_tasks.servers"],
     ["yao_tasks.callables", "yao_tasks.child"],
     ["yao_tasks.surroundings"],

@@ -1,5 +1,6 @@
 """The app: reads the definition files when Django starts, and nothing more."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -23,6 +24,7 @@ class YaoTasksConfig(AppConfig):
 
         loading.loaded()
         checks.register(_check)
+        checks.register(_check_tables, checks.Tags.database)
         connection_created.connect(connections.note, dispatch_uid="yao_tasks")
         setting_changed.connect(_setting_changed, dispatch_uid="yao_tasks")
         request_started.connect(_first_request, dispatch_uid="yao_tasks")
@@ -34,6 +36,12 @@ def _check(**_: Any) -> list[checks.CheckMessage]:
     from yao_tasks.checks import run
 
     return run()
+
+
+def _check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    from yao_tasks.checks import check_tables
+
+    return check_tables(databases)
 
 
 def _first_request(**_: Any) -> None:

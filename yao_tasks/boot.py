@@ -272,8 +272,10 @@ def leave() -> None:
         seconds = conf.current().drain_timeout if _serving else 0.0
     else:
         seconds = leaving.EVENT_SECONDS
+    deadline = time.monotonic() + seconds
     leaving.close(engines, seconds)
     mine.home.stop_children()
+    mine.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
 
 
 os.register_at_fork(after_in_child=after_fork)

@@ -1,5 +1,6 @@
 """System checks: all that is wrong with settings, definition files and the handlers they name, at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from yao_tasks import asgi, callables, conf, loading, surroundings
 from yao_tasks.core.faults import Code, Fault, shown
+from yao_tasks.journal import checks as records
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
@@ -25,14 +27,30 @@ def check_lifespan(**_: Any) -> list[checks.CheckMessage]:
     return [_message(fault) for fault in lifespan_faults()]
 
 
+def check_records(**_: Any) -> list[checks.CheckMessage]:
+    """Report what is wrong with the database of recorded jobs, as far as the settings tell."""
+    return [_message(fault) for fault in records.faults()]
+
+
+def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    """Report where the tables of recorded jobs are missing: with `check --database` and before `migrate`."""
+    return [_message(fault) for fault in records.faults_of(databases or ())]
+
+
 def run() -> list[checks.CheckMessage]:
     """All of them; registered by the app."""
-    return [*check_settings(), *check_definitions(), *check_lifespan()]
+    return [*check_settings(), *check_definitions(), *check_records(), *check_lifespan()]
 
 
 def all_faults() -> list[Fault]:
     """Return all that these checks report."""
-    return [*conf.faults(), *surroundings.faults(), *definition_faults(), *lifespan_faults()]
+    return [
+        *conf.faults(),
+        *surroundings.faults(),
+        *definition_faults(),
+        *records.faults(),
+        *lifespan_faults(),
+    ]
 
 
 def definition_faults() -> list[Fault]:

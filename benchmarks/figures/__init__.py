@@ -24,6 +24,13 @@ Figure = Callable[[Scale], Row]
 
 def all_figures() -> dict[str, Figure]:
     """All figures, by the names that `--only` takes. Django must be set up."""
+    from benchmarks.figures.history import (
+        get_among_million,
+        recorded_add,
+        rows_mariadb,
+        rows_postgresql,
+        rows_sqlite,
+    )
     from benchmarks.figures.idle import idle
     from benchmarks.figures.latency import latency
     from benchmarks.figures.memory import memory
@@ -31,5 +38,7 @@ def all_figures() -> dict[str, Figure]:
     from benchmarks.figures.startup import startup
     from benchmarks.figures.throughput import busy_add, end_to_end, futures_kept, short_jobs
 
-    figures = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs, startup, idle)
+    memory_only = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs, startup, idle)
+    history = (recorded_add, rows_sqlite, rows_postgresql, rows_mariadb, get_among_million)
+    figures = memory_only + history
     return {figure.__name__: figure for figure in figures}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from tests.conformance.conftest import MakeTask, Notes
@@ -368,3 +369,12 @@ def test_a_copy_of_the_list_is_a_plain_one(task: MakeTask, other: Any) -> None:
 
     assert other(ids) == ids
     assert type(other(ids)) is list
+
+
+def test_the_list_can_be_used_as_any_list_by_the_orm(task: MakeTask, db: None) -> None:
+    pool = task(lambda job_id: None)
+    ids = pool.add_many([(), ()])
+
+    # Django makes a new one of its type.
+    assert list(User.objects.filter(pk__in=ids)) == []
+    assert type(ids)(ids) == list(ids)

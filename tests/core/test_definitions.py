@@ -303,8 +303,7 @@ def test_the_bounds_of_a_number_belong_to_it(key: str, low: float, high: float) 
 @pytest.mark.parametrize(
     ("key", "value", "hint"),
     [
-        ("worker_type", "async", 'Leave "worker_type" out, or give "auto" or "thread".'),
-        ("worker_type", "process", 'Leave "worker_type" out, or give "auto" or "thread".'),
+        ("worker_type", "async", 'Leave "worker_type" out, or give "auto" or "thread" or "process".'),
         ("durable", True, 'Leave "durable" out.'),
         ("formerly", ["greeting"], 'Leave "formerly" out.'),
         ("engine", "host", 'Leave "engine" out, or give "embedded" or "inline".'),

@@ -114,8 +114,8 @@ Marker = tuple[Job, int, Reporter]
 _current: ContextVar[Marker | None] = ContextVar("yao_tasks_current_job", default=None)
 
 
-def current_marker() -> Marker | None:
-    """What the calling context keeps of its run; None outside handlers and events."""
+def marker() -> Marker | None:
+    """What the context keeps of the run, or event, that this code works for; None outside of both."""
     return _current.get()
 
 

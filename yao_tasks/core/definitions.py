@@ -23,6 +23,9 @@ from yao_tasks.core.kinds import (
     whole,
 )
 
+# Of a task that is recorded: the id is a column of its rows.
+LONGEST_ID = 200
+
 _EVENT = dotted("the dotted path of a callable, or a registered name")
 _EXCEPTIONS = listing(dotted("the dotted path of an exception", example="accounts.errors.Refused"))
 
@@ -143,4 +146,7 @@ def parse(
     if isinstance(low, int) and isinstance(high, int) and 0 < high < low:
         said = f'"worker_max" is {shown(high)}, less than "worker_nums" ({low}).'
         faults.append(place.fault(Code.WRONG_VALUE, said, "Give as many or more, or leave it out."))
+    if values.get("record") and len(task_id) > LONGEST_ID:
+        said = f'"record" is true, and the task\'s id has {len(task_id)} characters.'
+        faults.append(place.fault(Code.WRONG_VALUE, said, f"Give the file a name of {LONGEST_ID} at most."))
     return (None, faults) if faults else (Definition(id=task_id, path=path, **values), [])

@@ -26,9 +26,11 @@ class Code(StrEnum):
     NO_JOB_ID = "E014"
     PROCESSES = "E015"
     EXCEPTION = "E016"
+    RECORDS = "E017"
     EMPTY_FOLDER = "W001"
     FIRST_PARAMETER = "W002"
     LIFESPAN = "W003"
+    NOT_MIGRATED = "W004"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

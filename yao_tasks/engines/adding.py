@@ -149,6 +149,15 @@ class Adding(Parts):
         if told:
             self._offer_new(new)
 
+    def record(self, job: Job) -> None:
+        """Have a job written to the history, as `Engine.record` says."""
+        if job.row is None:
+            if self.event_rows is None:
+                self.event_rows = self.make_rows()
+                self._open_journal()
+            job.row = self.event_rows.row(job)
+        job.row.touch(job)
+
     def _prepare(self) -> None:
         if not self.opened:
             self._open()

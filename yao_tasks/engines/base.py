@@ -10,7 +10,7 @@ from yao_tasks.core.announcer import Events
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
-from yao_tasks.core.jobs import JobInfo
+from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.core.queries import Query
 from yao_tasks.core.retries import Exceptions, RetryPolicy
 from yao_tasks.core.workers.process import Children
@@ -166,6 +166,9 @@ class Engine(Protocol):
 
     def search(self, query: Query) -> list[JobInfo]:
         """The jobs, live and remembered, that fit."""
+
+    def record(self, job: Job) -> None:
+        """Have a job written to the history, though its definition doesn't say so. TypeError, ValueError."""
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress for a job. Raises JobNotFound once it has ended."""

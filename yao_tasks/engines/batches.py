@@ -1,6 +1,7 @@
 """What `add_many` returned keeps its jobs findable: as long as somebody holds the list, they are remembered."""
 
 import weakref
+from collections.abc import Iterable
 
 from yao_tasks.core.jobs import Job
 
@@ -10,9 +11,10 @@ class JobIds(list[int]):
 
     __slots__ = ("__weakref__", "jobs")
 
-    def __init__(self, ids: list[int], jobs: dict[int, Job]) -> None:
+    def __init__(self, ids: Iterable[int] = (), jobs: dict[int, Job] | None = None) -> None:
         super().__init__(ids)
-        self.jobs = jobs
+        # None in a copy that somebody makes by the type, as Django does for a lookup with `__in`.
+        self.jobs = {} if jobs is None else jobs
 
     def __reduce__(self) -> tuple[type[list[int]], tuple[list[int]]]:
         # A copy, in a cache perhaps, is a plain list: it keeps no jobs, and no arguments.

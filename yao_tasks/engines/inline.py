@@ -149,6 +149,9 @@ class InlineEngine(EmbeddedEngine):
     def _prepare(self) -> None:
         """No thread is needed."""
 
+    def _open_journal(self) -> None:
+        """Nor for this."""
+
     def _wait_or_raise(self, refusal: TasksError, *_: Any, count: int = 1) -> None:
         """Nobody would make a place meanwhile: the refusal stands."""
         self.life.count_refusal(count)

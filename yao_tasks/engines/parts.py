@@ -50,6 +50,8 @@ class Parts:
     asks_database = False
     # Whether the arguments leave this process.
     sends_arguments = False
+    # Of jobs that events have recorded.
+    event_rows: "RowsOf | None" = None
     announcer_class = Announcer
     ends_class = Ends
 

@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from django.db import DatabaseError, DataError, Error, IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
 from yao_tasks.journal import sql
-
-# So many rows in a row that are refused: it isn't they that are at fault.
-FEW = 3
-_ROWS_FAULT = (DataError, IntegrityError)
 
 
 def write(connection: BaseDatabaseWrapper, rows: Sequence[tuple[object, ...]]) -> None:
@@ -29,24 +26,19 @@ def _execute(connection: BaseDatabaseWrapper, rows: Sequence[tuple[object, ...]]
 
 
 def _write_singly(connection: BaseDatabaseWrapper, rows: Sequence[tuple[object, ...]]) -> None:
-    """Write each row by itself. Raises the error where it is the database that refuses all of them."""
-    refused: list[tuple[tuple[object, ...], DatabaseError]] = []
     for row in rows:
         error = _refusal(connection, row)
+        if error is not None and not isinstance(error, DataError | IntegrityError):
+            # It is no matter of the row: the disk is full, say. What is written already is simply written again.
+            raise error
         if error is not None:
-            refused.append((row, error))
-            if len(refused) == min(FEW, len(rows)) == rows.index(row) + 1 and not isinstance(
-                error, _ROWS_FAULT
-            ):
-                raise error
-    for row, error in refused:
-        logger.error(
-            "%s: job %s can't be recorded as it is now: %s",
-            row[0],
-            row[1],
-            error,
-            extra={"task": row[0], "job": row[1], "attempt": None},
-        )
+            logger.error(
+                "%s: job %s can't be recorded as it is now: %s",
+                row[0],
+                row[1],
+                printable(str(error).strip()),
+                extra={"task": row[0], "job": row[1], "attempt": None},
+            )
 
 
 def _refusal(connection: BaseDatabaseWrapper, row: tuple[object, ...]) -> DatabaseError | None:

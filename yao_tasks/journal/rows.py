@@ -9,7 +9,6 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import CODES, DROPPED, PUBLIC, SUCCEEDED, Job, JobError
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.strict import encoded
@@ -26,13 +25,15 @@ _encode = DjangoJSONEncoder(allow_nan=False, separators=(",", ":")).encode
 class Row:
     """What the journal keeps of a job beside the job itself, which points to it as `job.row`."""
 
-    __slots__ = ("args", "dirty", "pool", "runs", "state", "wrote_at")
+    __slots__ = ("args", "dirty", "forgotten", "pool", "runs", "state", "wrote_at")
 
     def __init__(self, pool: "RowsOf", args: str) -> None:
         self.pool = pool
         self.args = args
         # Whether the job stands in the writer's queue.
         self.dirty = False
+        # Whether its end was one too many, while the database was away.
+        self.forgotten = False
         self.runs: list[dict[str, Any]] | None = None
         # What was written last, and when (monotonic): status and attempt.
         self.state: tuple[int, int] | None = None
@@ -144,7 +145,7 @@ class RowsOf:
         try:
             text = _encode(result)
         except Exception as error:  # noqa: BLE001 - an object's own code may be asked
-            return _encode(f"(not kept: it is no JSON, {shown(type(error).__name__)})")
+            return _encode(f"(not kept: it is no JSON, {type(error).__name__})")
         if len(text) > self.most_result:
             return _encode(f"(not kept: {len(text):,} bytes, and MAX_RESULT is {self.most_result:,})")
         return text

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from yao_tasks.models import JobRecord
 
+VENDORS = ("sqlite", "postgresql", "mysql")
+"""As Django names them; MariaDB is `mysql`."""
 # The order of `RowsOf.values`.
 COLUMNS = (
     "task",
@@ -50,10 +52,28 @@ _UNUSED = {"durable": False, "carried": "", "crashes": 0, "suspect": False}
 
 def write(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert or change rows, each a tuple of `COLUMNS`. Raises django.db.Error, NotSupportedError among them."""
+    values = [(*row, *_REST) for row in rows]
     with connection.cursor() as cursor:
-        cursor.executemany(statement(connection.vendor), [(*row, *_REST) for row in rows])
+        if connection.vendor == "postgresql":
+            # Column by column: a third faster there than row by row.
+            cursor.execute(statement("postgresql"), [list(column) for column in zip(*values, strict=True)])
+        else:
+            cursor.executemany(statement(connection.vendor), values)
 
 
+_FIELDS = {field.column: field for field in JobRecord._meta.local_fields}
+# PostgreSQL's, of Django's fields.
+_TYPES = {
+    "BigIntegerField": "bigint",
+    "BooleanField": "boolean",
+    "CharField": "text",
+    "DateTimeField": "timestamptz",
+    "FloatField": "double precision",
+    "ForeignKey": "bigint",
+    "IntegerField": "integer",
+    "SmallIntegerField": "smallint",
+    "TextField": "text",
+}
 _REST: tuple[Any, ...] = tuple(_UNUSED.values())
 
 
@@ -66,9 +86,14 @@ def statement(vendor: str) -> str:
         return f"{mark}{name}{mark}"
 
     table = quote(JobRecord._meta.db_table)
-    columns = [quote(name) for name in (*COLUMNS, *_UNUSED)]
-    places = ", ".join(["%s"] * len(columns))
-    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 - names of our own
+    names = (*COLUMNS, *_UNUSED)
+    places = ", ".join(["%s"] * len(names))
+    values = f"VALUES ({places})"
+    if vendor == "postgresql":
+        arrays = ", ".join(f"%s::{_TYPES[_FIELDS[name].get_internal_type()]}[]" for name in names)
+        values = f"SELECT * FROM UNNEST({arrays})"  # noqa: S608 - names of our own
+    into = f"{table} ({', '.join(map(quote, names))})"
+    insert = f"INSERT INTO {into} {values}"
     owner = quote("owner_id")
     if vendor in ("sqlite", "postgresql"):
         changes = ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in CHANGING)

@@ -14,6 +14,7 @@ from typing import Protocol
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import SUCCEEDED, Job
 from yao_tasks.core.log import logger
 from yao_tasks.journal import batches, sql
@@ -86,14 +87,14 @@ class Writer:
 
     def flush(self, seconds: float, *, last: bool = False) -> bool:
         """Have all that has happened until now written. False if that took longer, or the database is away."""
-        with self._starting:
-            if self._thread is None:
-                return True
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return True
         flush = Flush(last=last)
         self.put(flush)
         done = flush.done.wait(seconds) and self.away_since is None
         if last and done:
-            self._thread.join()
+            thread.join()
         return done
 
     def _run(self) -> None:
@@ -142,16 +143,22 @@ class Writer:
         # Before it is drawn: what changes from here on comes again.
         job.row.dirty = False
         self._pending[job] = None
-        if len(self._pending) > BACKLOG:
+        if job.row.forgotten:
+            job.row.forgotten = False
+            self._forgotten -= 1
+        # Seldom, since it looks at all of them.
+        if len(self._pending) > BACKLOG + BACKLOG // 10:
             self._forget()
 
     def _forget(self) -> None:
-        """There is no more room: forget first what will come again by itself, a job that hasn't ended."""
-        alive = next((job for job in self._pending if job.status < SUCCEEDED), None)
-        if alive is None:
-            alive = next(iter(self._pending))
+        """No more room: forget what comes again by itself, jobs that have not ended, and then the oldest ends."""
+        for job in [job for job in self._pending if job.status < SUCCEEDED]:
+            del self._pending[job]
+        for job in list(self._pending)[: max(0, len(self._pending) - BACKLOG)]:
+            del self._pending[job]
+            assert isinstance(job.row, Row)
+            job.row.forgotten = True
             self._forgotten += 1
-        del self._pending[alive]
 
     def _write_pending(self, *, everything: bool) -> None:
         now = self.monotonic()
@@ -193,7 +200,7 @@ class Writer:
                 'The history of jobs can\'t be written to the database "%s": %s. Jobs go on; up to %s of them are '
                 "kept to be written later.%s",
                 self.database,
-                str(error).strip() or type(error).__name__,
+                printable(str(error).strip().rstrip(".") or type(error).__name__),
                 f"{BACKLOG:,}",
                 self._advice(),
                 extra=_EXTRA,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,9 @@ from yao_tasks import callables, checks, conf, loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.kinds import dotted, is_task_id
+from yao_tasks.management.answers import Answer, UsageError, table
 from yao_tasks.management.template import definition_text
 from yao_tasks.pools import tasks
-
-ARGUMENTS = {"list": (), "new": ("task", "process"), "add": ("task", "positional", "named"), "check": ()}
-
-
-class UsageError(Exception):
-    """What was asked can't be done as it was asked: exit code 2."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a verb found or did. `code` is the exit code."""
-
-    lines: Sequence[str]
-    data: Any
-    code: int = 0
 
 
 def run_list() -> Answer:
@@ -36,7 +21,9 @@ def run_list() -> Answer:
     loaded = loading.loaded()
     rows = [_row(definition) for definition in loaded.definitions.values()]
     broken = [fault for fault in loaded.faults if fault.is_error]
-    lines = list(_table(rows)) if rows else ["There are no tasks. `manage.py tasks new` writes a definition."]
+    lines = (
+        list(_listing(rows)) if rows else ["There are no tasks. `manage.py tasks new` writes a definition."]
+    )
     lines += [f"! {fault}" for fault in broken]
     lines += [f"! {fault}" for row in rows for fault in row["faults"]]
     return Answer(lines=lines, data={"tasks": rows, "faults": [str(fault) for fault in broken]})
@@ -119,9 +106,6 @@ def _row(definition: Definition) -> dict[str, Any]:
     return {"id": definition.id, **definition, "path": str(definition.path), "faults": faults}
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _listing(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     heads = ("id", "name", "worker_nums", "size", "timeout", "attempts", "process")
-    cells = [heads, *([str(row[head]) for head in heads] for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    for line in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    return table(heads, (tuple(str(row[head]) for head in heads) for row in rows))

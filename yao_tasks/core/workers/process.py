@@ -19,7 +19,8 @@ from yao_tasks.core.children.child import DYING_SECONDS, Child
 from yao_tasks.core.children.frames import BrokenFrame, Channel, Frame, decoded
 from yao_tasks.core.children.records import emit
 from yao_tasks.core.children.spawner import Spawner
-from yao_tasks.core.current import Marker, current_marker
+from yao_tasks.core.current import Marker
+from yao_tasks.core.current import marker as current_marker
 from yao_tasks.core.errors import JobNotFound, RemoteError, Verdict
 from yao_tasks.core.failures import WorkerDied
 from yao_tasks.core.jobs import RUNNING, Job

@@ -1,5 +1,6 @@
-"""`manage.py tasks list|new|add|check`: the tasks of a project, on the command line."""
+"""`manage.py tasks`: the tasks of a project, and their recorded jobs, on the command line."""
 
+import inspect
 import json
 import sys
 from argparse import ArgumentParser
@@ -10,52 +11,98 @@ from django.core.management.base import BaseCommand, CommandError
 
 from yao_tasks.core.errors import TasksError
 from yao_tasks.core.faults import printable
-from yao_tasks.management import verbs
+from yao_tasks.core.jobs import CODES
+from yao_tasks.management import history, verbs
+from yao_tasks.management.answers import Answer, NotVisible, UsageError
+
+RUN: dict[str, Callable[..., Answer]] = {
+    "list": verbs.run_list,
+    "new": verbs.run_new,
+    "add": verbs.run_add,
+    "check": verbs.run_check,
+    "jobs": history.run_jobs,
+    "get": history.run_get,
+    "wait": history.run_wait,
+    "cancel": history.run_cancel,
+    "retry": history.run_retry,
+    "prune": history.run_prune,
+}
 
 
 class Command(BaseCommand):
-    """Exit codes: 0 done, 1 the job failed, 2 bad usage, definition or path."""
+    """Exit codes: 0 done, 1 the job failed, 2 bad usage, definition or path, 4 not visible from a command."""
 
-    help = "Lists, checks and writes task definitions, and adds jobs."
+    help = "Lists, checks and writes task definitions, adds jobs, and looks at recorded ones."
     # Faulty definitions are what `list` and `check` are there to show.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the verbs and their arguments."""
-        verbs_ = parser.add_subparsers(dest="verb", required=True, metavar="list|new|add|check")
-        listing = verbs_.add_parser("list", help="all tasks, and what is wrong with them")
-        new = verbs_.add_parser("new", help="write a commented definition file")
-        new.add_argument("task", help='the task\'s id: "welcome_email" makes tasks/welcome_email.yao')
-        new.add_argument("process", help="its handler: the dotted path of a callable, or a registered name")
-        add = verbs_.add_parser("add", help="add a job; it runs in this process, which waits for it")
-        add.add_argument("task")
-        # Django keeps `args` for itself.
-        add.add_argument("--args", dest="positional", default="[]", help="positional arguments, a JSON array")
-        add.add_argument("--kwargs", dest="named", default="{}", help="named arguments, a JSON object")
-        add.add_argument(
-            "--wait", action="store_true", help="wait for the job's end (a job in memory is always)"
+        verbs_ = parser.add_subparsers(dest="verb", required=True, metavar="|".join(RUN))
+        made = {
+            name: verbs_.add_parser(name, help=run.__doc__, description=run.__doc__)
+            for name, run in RUN.items()
+        }
+        made["new"].add_argument("task", help='the task\'s id: "welcome_email" makes tasks/welcome_email.yao')
+        made["new"].add_argument(
+            "process", help="its handler: the dotted path of a callable, or a registered name"
         )
-        check = verbs_.add_parser("check", help="all that is wrong with settings, definitions and handlers")
-        for one in (listing, new, add, check):
+        _declare_add(made["add"])
+        _declare_jobs(made["jobs"])
+        for name in ("get", "wait", "cancel", "retry"):
+            made[name].add_argument("task")
+            made[name].add_argument("job", type=int, help="the job's id")
+        made["wait"].add_argument("--timeout", type=float, help="seconds; without limit where none are given")
+        _declare_prune(made["prune"])
+        for one in made.values():
             one.add_argument("--json", action="store_true", help="write JSON")
 
     def handle(self, *, verb: str, json: bool, **options: Any) -> None:
         """Run the verb; leave with its exit code unless that is 0."""
-        run: Callable[..., verbs.Answer] = getattr(verbs, f"run_{verb}")
-        wanted = {name: options[name] for name in verbs.ARGUMENTS[verb]}
+        wanted = {name: options[name] for name in inspect.signature(RUN[verb]).parameters}
         try:
-            answer = run(**wanted)
-        except verbs.UsageError as error:
+            answer: Answer = RUN[verb](**wanted)
+        except UsageError as error:
             raise CommandError(printable(error), returncode=2) from error
+        except NotVisible as error:
+            raise CommandError(printable(error), returncode=4) from error
         except TasksError as error:
             raise CommandError(printable(error), returncode=1) from error
         self._write(answer, as_json=json)
         if answer.code:
             sys.exit(answer.code)
 
-    def _write(self, answer: verbs.Answer, *, as_json: bool) -> None:
+    def _write(self, answer: Answer, *, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps(answer.data, ensure_ascii=False, default=str))
         else:
             for line in answer.lines:
                 self.stdout.write(printable(line))
+
+
+def _declare_add(parser: ArgumentParser) -> None:
+    parser.add_argument("task")
+    # Django keeps `args` for itself.
+    parser.add_argument("--args", dest="positional", default="[]", help="positional arguments, a JSON array")
+    parser.add_argument("--kwargs", dest="named", default="{}", help="named arguments, a JSON object")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait for the job's end (a job in memory is always)"
+    )
+
+
+def _declare_jobs(parser: ArgumentParser) -> None:
+    parser.add_argument("task", nargs="?", help="only those of this task")
+    parser.add_argument("--status", choices=CODES)
+    parser.add_argument("--kind", help="of failures: raised, timeout, cancelled or lost")
+    parser.add_argument("--text", help="part of the id, the message, the error or the arguments")
+    parser.add_argument("--limit", type=int, default=50)
+
+
+def _declare_prune(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--older-than", metavar="30d", help="rows whose jobs ended longer ago; s, m, h, d or w"
+    )
+    parser.add_argument(
+        "--keep", type=int, metavar="N", help="so many ended jobs stay, those that ended last"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say how many rows would go")
