@@ -68,4 +68,5 @@ STATIC_URL = "static/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 globals().update(mail_settings("", FOLDER / "outbox"))
 DEMO_PAUSE = 0
+DATA_DIR = Path(os.environ.get("DEMO_DATA", FOLDER))
 YAO_TASKS = {"STATE_DIR": Path(tempfile.gettempdir()) / "yao_tasks-tests"}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -441,3 +442,106 @@ def test_a_child_that_talks_nonsense_is_killed_and_its_job_lost(
     assert info.error.kind == "lost"
     assert "makes no sense" in info.error.message
     assert pool.wait(pool.add("nothing"), SECONDS).status == "SUCCESS"
+
+
+SITE = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+import django
+django.setup()
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.http import HttpResponse
+from django.urls import path
+import urls
+from yao_tasks import tasks
+
+def add(request, task, count):
+    return HttpResponse(" ".join(str(tasks[task].add()) for _ in range(count)))
+
+def show(request, task, job):
+    info = tasks[task].get(job)
+    return HttpResponse(f"{info.status} {info.error and info.error.kind}")
+
+urls.urlpatterns += [
+    path("", lambda request: HttpResponse("hello")),
+    path("add/<task>/<int:count>", add),
+    path("show/<task>/<int:job>", show),
+]
+
+class Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *args): pass
+
+server = ThreadedWSGIServer(("127.0.0.1", 0), Quiet)
+server.set_app(WSGIHandler())
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def percentile(port: int, count: int = 300) -> float:
+    """In how many seconds 95 of 100 requests are answered."""
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        assert get(port, "") == "hello"
+        times.append(time.perf_counter() - began)
+        time.sleep(0.002)
+    return sorted(times)[int(count * 0.95)]
+
+
+@pytest.fixture
+def site_port(project: Project) -> int:
+    """A site of its own process, whose jobs are `busy` (a loop) and `regex` (C code), in processes."""
+    (project.folder / "handlers.py").write_text(HANDLERS + REGEX)
+    project.task("busy", "handlers.busy", worker_nums=10, worker_type="process", timeout=120)
+    project.task("regex", "handlers.regex", worker_nums=2, worker_type="process", timeout=2)
+    (project.folder / "manage.py").write_text(SITE)
+    server = project.start()
+    assert server.stdout is not None
+    return int(server.stdout.readline())
+
+
+REGEX = """
+def regex(job_id):
+    import re
+    jobs.note("pid", os.getpid())
+    re.match(r"(a+)+$", "a" * 60 + "b")
+"""
+
+
+@pytest.mark.slow
+def test_a_page_stays_quick_while_ten_jobs_compute(project: Project, site_port: int) -> None:
+    """L7, on processes: p95 at most 3 times idle and 5 ms."""
+    idle = percentile(site_port)
+    get(site_port, "add/busy/10")
+    until(lambda: len(pids(project)) == 10, "all to run", seconds=60)
+
+    busy = percentile(site_port)
+
+    print(f"p95 idle {idle * 1000:.1f} ms, with 10 jobs that compute {busy * 1000:.1f} ms")
+    assert busy <= 3 * idle + 0.005
+
+
+@pytest.mark.slow
+def test_a_regex_that_would_take_for_ever_is_killed_and_no_page_waits_for_it(
+    project: Project, site_port: int
+) -> None:
+    """F20, on processes."""
+    idle = percentile(site_port, 100)
+    job_id = int(get(site_port, "add/regex/1"))
+    until(lambda: pids(project), "it to run")
+    began = time.monotonic()
+
+    busy = percentile(site_port, 100)
+    until(lambda: get(site_port, f"show/regex/{job_id}") == "FAILURE timeout", "its end")
+
+    assert time.monotonic() - began < 2.5
+    until(lambda: is_gone(pids(project)[0]), "its process to end", seconds=0.5)
+    assert busy <= 3 * idle + 0.005
