@@ -3,6 +3,7 @@
 import ctypes
 import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ import pytest
 from tests.conftest import SECONDS, Site, until
 from yao_tasks import boot
 from yao_tasks.core.ids import Ids
-from yao_tasks.errors import JobNotFound, PoolClosed
+from yao_tasks.errors import JobElsewhere, JobNotFound, PoolClosed
 from yao_tasks.pools import Pool
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -197,3 +198,35 @@ def test_a_child_forked_while_its_parent_takes_ids_is_not_locked_out(tmp_path: P
     Ids(tmp_path / "state", wall=fork_now).next()
 
     assert exit_code(children[0]) == 0
+
+
+def test_an_id_of_another_process_is_named_with_the_cure_and_warned_of_once(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = site.task("job", lambda job_id: None)
+    ids = boot.house().home.ids
+    script = (
+        "import sys; from pathlib import Path; from yao_tasks.core.ids import Ids; "
+        "print(Ids(Path(sys.argv[1])).next(), flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(ids.folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert other.stdin is not None
+    assert other.stdout is not None
+    job_id = int(other.stdout.readline())
+
+    for _ in range(3):
+        with pytest.raises(JobElsewhere) as error:
+            pool.get(job_id)
+    other.stdin.close()
+    other.wait(SECONDS)
+    other.stdout.close()
+
+    assert f"in the memory of process {other.pid}" in str(error.value)
+    assert '"record": true' in str(error.value)
+    assert [record.getMessage() for record in caplog.records] == [str(error.value)]

@@ -58,6 +58,11 @@ def event_slow(task: str, job: Job, event: str, seconds: float) -> None:
     _write(logging.WARNING, task, job, text, event, job.id, seconds)
 
 
+def elsewhere(task: str, job_id: int, text: str) -> None:
+    """A job of another process was asked for."""
+    logger.warning(text, extra={"task": task, "job": job_id, "attempt": None})
+
+
 def aside(write: Callable[..., None], *args: object) -> None:
     """Write a rare line in a thread of its own: log handlers are foreign code, and may hang the one who calls."""
     thread = threading.Thread(target=write, args=args, name="yao_tasks-log", daemon=True)

@@ -65,7 +65,6 @@ class InlineEngine(EmbeddedEngine):
         # Nobody to offer a job to: who adds it goes on with it.
         self.ends.workforce = Nobody()
         self.announcer.offer = self.offer = self.ends.workforce.offer
-        self.announcer.offer = self.ends.workforce.offer
 
     def make_rows(self) -> "RowsOf":
         """The rows of this pool's jobs, written in the caller's transaction."""
@@ -84,6 +83,8 @@ class InlineEngine(EmbeddedEngine):
             args, kwargs = strict.copied(args, kwargs)
         job = self._new(job_id or self.next_id(), args, kwargs, _at_once(options))
         self._admit(job, ADDING)
+        if job.row is not None:
+            job.row.touch(job)
         self._release(job)
         self._take([(job, options)])
         return job.id

@@ -11,7 +11,7 @@ from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends
 from yao_tasks.core.errors import BadJobId, JobElsewhere, JobNotFound
 from yao_tasks.core.growth import Growth
-from yao_tasks.core.ids import LIMIT
+from yao_tasks.core.ids import LIMIT, Owner
 from yao_tasks.core.jobs import Job
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.metrics import Times
@@ -52,6 +52,7 @@ class Parts:
     sends_arguments = False
     # Of jobs that events have recorded.
     event_rows: "RowsOf | None" = None
+    told_elsewhere = False
     announcer_class = Announcer
     ends_class = Ends
 
@@ -141,16 +142,18 @@ class Parts:
                 log.callback_lost(self.definition.id, job)
 
     def _missing(self, job_id: int) -> JobNotFound:
-        task, ids = self.definition.id, self.home.ids
-        owner = None
-        if self.make_id is None and not ids.is_ours(job_id):
-            owner = ids.owner(job_id)
-            if owner is not None and owner.pid != ids.pid and owner.is_alive:
-                return JobElsewhere(
-                    f'Job {job_id} of "{task}" lives in the memory of process {owner.pid}, which can\'t be read from '
-                    f"process {ids.pid}. Run the site with one process: this version keeps jobs nowhere else."
-                )
-        if self.make_id is None and not ids.is_ours(job_id) and owner is None:
+        task, ids, elsewhere = self.definition.id, self.home.ids, self._elsewhere(job_id)
+        if elsewhere is not None:
+            text = (
+                f'Job {job_id} of "{task}" lives in the memory of process {elsewhere.pid}, which can\'t be read from '
+                f'process {ids.pid}. Give the task "record": true, and each process finds its jobs in the database.'
+            )
+            if not self.told_elsewhere:
+                # Once a task: whoever polls asks every second.
+                self.told_elsewhere = True
+                log.elsewhere(task, job_id, text)
+            return JobElsewhere(text)
+        if self.make_id is None and not ids.is_ours(job_id) and ids.owner(job_id) is None:
             return JobNotFound(
                 f'"{task}" has no job {job_id}, and no process of this site remembers that id.'
             )
@@ -158,6 +161,14 @@ class Parts:
         return JobNotFound(
             f'"{task}" has no job {job_id} any more, if it ever had: an ended one is remembered for {seconds:g} s.'
         )
+
+    def _elsewhere(self, job_id: int) -> Owner | None:
+        """The other live process of this machine that handed out the id."""
+        ids = self.home.ids
+        if self.make_id is not None or ids.is_ours(job_id):
+            return None
+        owner = ids.owner(job_id)
+        return owner if owner is not None and owner.pid != ids.pid and owner.is_alive else None
 
     def _overdue(self, job: Job, attempt: int, seconds: float) -> None:
         self.ends.timed_out(job, attempt, seconds)

@@ -16,6 +16,8 @@ from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.parts import check_id
 from yao_tasks.journal.past import Past
 
+# Rows follow their jobs within half of it (s).
+ON_ITS_WAY = 0.2
 # Who waits for a job of another process looks at its row this often: at first, and after a while (s).
 POLLS = (0.05, 0.1, 0.25, 0.5)
 
@@ -177,10 +179,19 @@ class RecordedEngine(EmbeddedEngine):
     def _past(self, job_id: int) -> Past:
         """What the journal knows of a job. JobNotFound, JobElsewhere as `find` says."""
         check_id(job_id)
-        past = self.home.journal.past(self.definition.id, job_id)
+        journal, task = self.home.journal, self.definition.id
+        past = journal.past(task, job_id)
+        if past is None and self._elsewhere(job_id) is not None:
+            # Just added, perhaps, by a process whose writer is a moment behind.
+            time.sleep(ON_ITS_WAY)
+            past = journal.past(task, job_id)
         if past is None:
-            raise self._missing(job_id)
+            raise JobNotFound(f'"{task}" has no job {job_id}, in memory or in the database, if it ever had.')
         return past
+
+    def _missing(self, job_id: int) -> JobNotFound:
+        # The journal knows better: whoever catches this asks it.
+        return JobNotFound(f'Job {job_id} of "{self.definition.id}" is not in the memory of this process.')
 
     def _refuse_elsewhere(self, job_id: int) -> None:
         """JobElsewhere if the job lives in another process."""

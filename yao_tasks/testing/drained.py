@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from django.db import connections
 
 from yao_tasks import boot
+from yao_tasks.core.definitions import Definition
+from yao_tasks.engines.base import Callables, Engine, Home
 from yao_tasks.engines.drained import DrainedEngine, quiet
 
 # Nobody tells when a pool is quiet (s).
@@ -17,7 +19,7 @@ LOOK = 0.005
 def drain_after(timeout: float) -> Iterator[None]:
     """Have real pools meanwhile, and wait for all that they do. TimeoutError, RuntimeError."""
     _refuse_in_a_transaction()
-    with boot.engines_by(DrainedEngine):
+    with boot.engines_by(_build):
         try:
             yield
         except BaseException:
@@ -27,6 +29,15 @@ def drain_after(timeout: float) -> Iterator[None]:
         left = _drain(timeout)
         if left:
             raise TimeoutError(f"drained_tasks: after {timeout:g} s there were still {'; '.join(left)}.")
+
+
+def _build(definition: Definition, callables: Callables, home: Home) -> Engine:
+    if not definition.record:
+        return DrainedEngine(definition, callables, home)
+    # Only now: it has models, and a test's module may be imported before apps are loaded.
+    from yao_tasks.engines.drained_recorded import DrainedRecordedEngine
+
+    return DrainedRecordedEngine(definition, callables, home)
 
 
 def _drain(timeout: float) -> list[str]:
