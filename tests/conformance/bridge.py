@@ -32,6 +32,15 @@ def __getattr__(name: str) -> Any:
     return handlers.registered[name] if name in handlers.registered else partial(call, name)
 
 
+def _put(bridge: Connection, value: Any) -> None:
+    bridge.send_bytes(pickle.dumps(value))
+
+
+def _take(bridge: Connection) -> Any:
+    # Not by its own `recv`: on 3.13 that lets go of a buffer too soon, where threads switch often.
+    return pickle.loads(bridge.recv_bytes())
+
+
 # In the child
 
 
@@ -49,13 +58,13 @@ def call(name: str, job_id: int, /, *args: Any, **kwargs: Any) -> Any:
         "timeout": job._reporter.timeout,
     }
     with Client(os.environ[VARIABLE], "AF_UNIX") as bridge:
-        bridge.send((name, facts, job_id, args, kwargs))
+        _put(bridge, (name, facts, job_id, args, kwargs))
         while True:
-            match bridge.recv():
+            match _take(bridge):
                 case "progress", values:
-                    bridge.send(_tried(job.progress, *values))
+                    _put(bridge, _tried(job.progress, *values))
                 case "stopping", _:
-                    bridge.send(job.stopping)
+                    _put(bridge, job.stopping)
                 case "return", value:
                     return value
                 case "raise", described:
@@ -139,8 +148,8 @@ class FarReporter:
 
     def _ask(self, *question: Any) -> Any:
         with self.lock:
-            self.bridge.send((question[0], question[1:]))
-            return self.bridge.recv()
+            _put(self.bridge, (question[0], question[1:]))
+            return _take(self.bridge)
 
 
 class Server:
@@ -168,7 +177,7 @@ class Server:
     def _serve(self, bridge: Connection) -> None:
         with bridge:
             try:
-                name, facts, job_id, args, kwargs = bridge.recv()
+                name, facts, job_id, args, kwargs = _take(bridge)
             except (EOFError, OSError):
                 return
             context = contextvars.Context()
@@ -179,11 +188,11 @@ class Server:
             except BaseException as error:
                 answer = ("raise", _described(error))
             try:
-                bridge.send(answer)
+                _put(bridge, answer)
             except OSError:
                 pass
             except Exception as error:
-                bridge.send(("raise", TypeError(f"not picklable: {error}")))
+                _put(bridge, ("raise", TypeError(f"not picklable: {error}")))
 
 
 def _described(error: BaseException) -> Any:

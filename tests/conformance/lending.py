@@ -1,5 +1,6 @@
 """Children that go from test to test: a process with Django takes longer to start than most tests to run."""
 
+import threading
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from yao_tasks.core.children.spawner import Spawner
 _server: bridge.Server | None = None
 _lasting: Spawner | None = None
 _idle: list[Child] = []
+_making = threading.Lock()
 
 
 class Lender:
@@ -22,9 +24,11 @@ class Lender:
 
     def __init__(self, *_: Any, **__: Any) -> None:
         global _lasting, _server
-        if _lasting is None:
-            _server = bridge.Server()
-            _lasting = Spawner(child_environ, most=2**20 + ROOM)
+        # Houses may be built at once, of which one stays.
+        with _making:
+            if _lasting is None:
+                _server = bridge.Server()
+                _lasting = Spawner(child_environ, most=2**20 + ROOM)
         self.lent: set[Child] = set()
 
     def spawn(self) -> Child:

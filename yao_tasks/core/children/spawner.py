@@ -91,7 +91,8 @@ class Spawner:
                 thread = threading.Thread(target=self._run, name="yao_tasks-spawner", daemon=True)
                 thread.start()
                 self._thread = thread
-        self._orders.put(order)
+            # Inside: an order that comes in before the end was decided is still carried out.
+            self._orders.put(order)
 
     def _run(self) -> None:
         while not self._stopping or self.children or not self._orders.empty():
