@@ -47,21 +47,35 @@ class Row:
 
     def ran(self, job: Job, attempt: int, ended: float, error: JobError) -> None:
         """A run is over, and it was not the job's last. `ended`: monotonic seconds."""
+        self.note_run(attempt, _moment(job, job.started), _moment(job, ended), job.worker, error)
+
+    def note_run(
+        self,
+        attempt: int,
+        started: datetime | None,
+        ended: datetime | None,
+        worker: str | None,
+        error: JobError,
+    ) -> None:
+        """Keep what became of a run, beside the last ones before it."""
         run = {
             "attempt": attempt,
-            "started": _seconds(job, job.started),
-            "ended": _seconds(job, ended),
-            "worker": job.worker,
+            "started": None if started is None else started.isoformat(),
+            "ended": None if ended is None else ended.isoformat(),
+            "worker": worker,
             **asdict(error),
         }
         run["traceback"] = run["traceback"][-RUN_TRACEBACK:]
         # A new list: the writer may be reading the old one.
         self.runs = [*(self.runs or ())[1 - MOST_RUNS :], run]
 
-    def next_life(self) -> "Row":
-        """The row of the job in which this one is tried again: the same in the database."""
+    def next_life(self, job: Job) -> "Row":
+        """The row of the job in which this one, a failure, is tried again: the same in the database."""
         row = Row(self.pool, self.args)
         row.runs, row.state = self.runs, self.state
+        # None of those that were cancelled while they waited ran.
+        if job.error is not None and job.ended is not None and job.attempt > job.base:
+            row.ran(job, job.attempt, job.ended, job.error)
         return row
 
 
@@ -162,7 +176,5 @@ def scrubbed(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def _seconds(job: Job, at: float | None) -> str | None:
-    if at is None:
-        return None
-    return datetime.fromtimestamp(job.added_at + at - job.added, UTC).isoformat()
+def _moment(job: Job, at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(job.added_at + at - job.added, UTC)

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 
 from yao_tasks.core.children.child import Child
 from yao_tasks.core.children.frames import Channel
+from yao_tasks.core.log import logger
 
 # What a child that was asked to end is given before it is killed (s).
 GENTLE_SECONDS = 2.0
@@ -31,7 +32,7 @@ _BEGIN = (
 )
 
 Answer = SimpleQueue[Child | BaseException]
-Order = Callable[[], None]
+Order = Callable[[], object]
 
 
 class Spawner:
@@ -68,9 +69,9 @@ class Spawner:
         """
         if hang_up:
             child.channel.hang_up()
-        self._leaving.setdefault(child, time.monotonic() + GENTLE_SECONDS)
-        # Wakes the thread.
-        self._orders.put(lambda: None)
+        kill_at = time.monotonic() + GENTLE_SECONDS
+        # Kept by the thread alone.
+        self._orders.put(lambda: self._leaving.setdefault(child, kill_at))
 
     def stop(self, seconds: float) -> None:
         """Have all children gone within that time, and end the thread."""
@@ -100,11 +101,18 @@ class Spawner:
                 order = self._orders.get(timeout=LOOK if self._leaving else None)
             except Empty:
                 order = None
-            if order is not None:
-                order()
-            if self._stopping:
-                self._send_all_away()
-            self._look_after_the_leaving()
+            try:
+                self._turn(order)
+            except Exception:  # noqa: BLE001
+                # Its end would be that of all children.
+                logger.exception("A process of a process worker could not be looked after.")
+
+    def _turn(self, order: Order | None) -> None:
+        if order is not None:
+            order()
+        if self._stopping:
+            self._send_all_away()
+        self._look_after_the_leaving()
 
     def _send_all_away(self) -> None:
         for child in self.children.values():
@@ -126,7 +134,7 @@ class Spawner:
             if self._stopping:
                 raise RuntimeError("no more processes are started")
             child = self._start()
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - it is raised where the child was asked for
             return error
         self.children[child.pid] = child
         return child

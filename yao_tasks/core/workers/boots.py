@@ -47,7 +47,7 @@ class Boots:
                 break
             try:
                 self.workers.children[name] = self._boot()
-            except (Unfit, OSError, RuntimeError) as error:
+            except Unfit as error:
                 failed = True
                 self._fail(str(error))
             else:
@@ -77,7 +77,10 @@ class Boots:
 
     def _boot(self) -> Child:
         spawner = self.workers.lot.spawner
-        child = spawner.spawn()
+        try:
+            child = spawner.spawn()
+        except Exception as error:
+            raise Unfit(f"{type(error).__name__}: {error}") from error
         self._booting.add(child)
         try:
             child.channel.send(["setup", {**self.workers.lot.setup(), **self.setup}])
@@ -87,7 +90,9 @@ class Boots:
             spawner.see_off(child)
             if isinstance(error, OSError):
                 raise Unfit(f"it {how} before it was ready") from error
-            raise
+            if isinstance(error, Unfit):
+                raise
+            raise Unfit(f"{type(error).__name__}: {error}") from error
         finally:
             self._booting.discard(child)
         return child
