@@ -14,7 +14,10 @@ from tests.conftest import SECONDS, Site, until
 from tests.databases import configured, known
 from tests.journal.conftest import Recorded, Rows, written
 from yao_tasks import boot, conf
+from yao_tasks.core.jobs import READY, Job
+from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.journal import sql, writer
+from yao_tasks.journal.rows import RowsOf
 from yao_tasks.models import JobStatus
 from yao_tasks.pools import Pool
 
@@ -215,3 +218,29 @@ def test_a_disk_that_is_full_or_can_not_be_written_costs_history_only(
     until(lambda: rows.all().filter(status=JobStatus.SUCCESS).count() == 1_000, "all ends")
     assert set(rows.all().values_list("job_id", flat=True)) == set(ids)
     until(lambda: len(lines(caplog)) == 2, "two lines")
+
+
+def test_an_end_that_comes_again_after_it_was_forgotten_is_not_counted_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "BACKLOG", 2)
+    life = Lifecycle("job", worker_nums=1, size=10, keeps_ended=True)
+    pool = RowsOf("job", life, print, most=1)
+    mine = writer.Writer("default", None)  # type: ignore[arg-type]
+    jobs = [ended(life, pool, number) for number in (1, 2, 3)]
+    for job in jobs:
+        mine._take(job)
+    assert (list(mine._pending), mine._forgotten) == (jobs[1:], 1)
+
+    mine._take(jobs[0])
+
+    assert (list(mine._pending), mine._forgotten) == ([jobs[2], jobs[0]], 1)
+
+
+def ended(life: Lifecycle, pool: RowsOf, number: int) -> Job:
+    """A job that has ended."""
+    job = Job(number, (), {}, 0.0, 0.0)
+    job.row = pool.row(job)
+    life.admit(job, READY)
+    life.succeed(job, life.start(job, "job-1", 1.0), None, 2.0, resting=True)
+    return job

@@ -1,6 +1,7 @@
 """History: a recorded job is found after memory has forgotten it, and tried again."""
 
 import asyncio
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,11 @@ from django.db import connections, transaction
 from tests.conftest import SECONDS, Site, until
 from tests.journal.conftest import Recorded, Rows, forget, written
 from yao_tasks import boot, current_job
+from yao_tasks.core import machine
+from yao_tasks.core.lifecycle import TRIED_AGAIN
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
-from yao_tasks.models import JobStatus
+from yao_tasks.journal import sql
+from yao_tasks.models import JobOwner, JobRecord, JobStatus
 from yao_tasks.pools import Pool
 
 
@@ -341,3 +345,198 @@ def test_an_inline_job_is_written_in_the_callers_transaction(
     assert (row.status, row.result) == (JobStatus.SUCCESS, '"done"')
     assert rows.of(gone) is None
     assert time.monotonic()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_runs_of_all_lives_are_kept(task: Recorded, rows: Rows, restart: bool) -> None:
+    def handler(job_id: int) -> None:
+        job = current_job()
+        assert job is not None
+        raise ValueError(f"failure {job.attempt}")
+
+    pool = task(handler, attempts=1, attempt_after=0)
+    job_id = pool.add()
+    pool.wait(job_id, SECONDS)
+    written()
+    if restart:
+        boot.reset()
+
+    pool.retry(job_id)
+
+    pool.wait(job_id, SECONDS)
+    row = rows.until(job_id, attempt=4, status=JobStatus.FAILURE)
+    assert [(run["attempt"], run["message"]) for run in json.loads(row.runs)] == [
+        (number, f"failure {number}") for number in (1, 2, 3)
+    ]
+    assert row.error == "failure 4"
+    assert all(
+        "in handler" in run["traceback"] and run["started"] <= run["ended"] for run in json.loads(row.runs)
+    )
+
+
+def test_late_news_of_an_earlier_life_are_not_written(site: Site, task: Recorded, rows: Rows) -> None:
+    gate = site.gate()
+
+    def handler(job_id: int) -> None:
+        job = current_job()
+        assert job is not None
+        if job.attempt == 1:
+            raise ValueError("once")
+        gate(job_id)
+
+    pool = task(handler)
+    job_id = pool.add()
+    pool.wait(job_id, SECONDS)
+    old = boot.house().engines["job"].life.ended[job_id]  # type: ignore[attr-defined]
+    pool.retry(job_id)
+    gate.entered()
+    rows.until(job_id, status=JobStatus.RUNNING)
+
+    old.row.touch(old)
+    written()
+
+    row = rows.of(job_id)
+    assert row is not None
+    assert (row.status, row.attempt, row.error) == (JobStatus.RUNNING, 2, "")
+
+
+def test_a_row_of_another_process_with_the_same_id_is_left_alone(
+    task: Recorded, rows: Rows, journal: str
+) -> None:
+    pool = task(lambda job_id: "mine")
+    job_id = run(pool).id
+    row = rows.of(job_id)
+    assert row is not None
+    other = JobOwner.objects.using(journal).create(
+        machine="other",
+        boot="",
+        pid_space="",
+        pid=1,
+        born="",
+        host="other",
+        role="server",
+        started_at=row.added_at,
+    )
+    rows.all().filter(job_id=job_id).update(owner=other, result='"theirs"')
+
+    theirs = [getattr(row, column) for column in sql.COLUMNS]
+    sql.write(connections[journal], [tuple(theirs)])
+
+    kept = rows.of(job_id)
+    assert kept is not None
+    assert (kept.result, kept.owner_id) == ('"theirs"', other.pk)
+
+
+def test_a_recorded_failure_is_claimed_once(task: Recorded, rows: Rows) -> None:
+    pool = task(flaky)
+    job_id = run(pool).id
+    journal = boot.house().home.journal
+    seen = [journal.past("job", job_id), journal.past("job", job_id)]
+
+    claimed = [journal.claim_failure(past, TRIED_AGAIN) for past in seen if past is not None]
+
+    assert claimed == [True, False]
+    row = rows.of(job_id)
+    assert row is not None
+    assert (row.status, row.base, row.error) == (JobStatus.WAITING, 1, "")
+
+
+def stranger(journal: str, **fields: Any) -> JobOwner:
+    """Another process: of this machine and dead, unless the fields say otherwise."""
+    here = machine.mine()
+    given = {
+        "machine": here.machine,
+        "boot": here.boot,
+        "pid_space": here.pid_space,
+        "pid": 2**22 + 1,
+        "born": "1",
+        "host": "stranger",
+        "role": "server",
+        "started_at": datetime.now(UTC),
+        **fields,
+    }
+    return JobOwner.objects.using(journal).create(**given)
+
+
+def test_what_a_dead_process_left_is_buried_and_nothing_else(
+    task: Recorded, rows: Rows, journal: str
+) -> None:
+    pool = task(lambda job_id: None)
+    dead, elsewhere = stranger(journal), stranger(journal, machine="another")
+    common = {"task": "job", "args": "[[],{}]", "added_at": datetime.now(UTC), "status": JobStatus.RUNNING}
+    for number, owner, fields in (
+        (1, dead, {}),
+        (2, elsewhere, {}),
+        (3, None, {}),
+        (4, dead, {"durable": True}),
+        (5, dead, {"status": JobStatus.SUCCESS, "ended_at": datetime.now(UTC)}),
+    ):
+        rows.all().create(job_id=number, owner=owner, **{**common, **fields})
+
+    assert pool.get(1).error is not None
+    pool.wait(pool.add(), SECONDS)
+    written()
+
+    found = {number: pool.get(number) for number in range(1, 6)}
+    assert [info.status for info in found.values()] == ["FAILURE", "RUNNING", "RUNNING", "RUNNING", "SUCCESS"]
+    error = found[1].error
+    assert error is not None
+    assert (error.kind, error.type) == ("lost", "yao_tasks.errors.JobLost")
+    assert f"The process stranger:{dead.pid} ended" in error.message
+    dead.refresh_from_db()
+    assert dead.ended_at is not None
+
+
+def test_a_retry_that_comes_too_late_leaves_nothing_in_memory(
+    task: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = task(flaky)
+    job_id = run(pool).id
+    monkeypatch.setattr(boot.house().home.journal, "claim_failure", lambda past, fields: False)
+
+    with pytest.raises(JobNotFound, match="no longer known as a failure"):
+        pool.retry(job_id)
+
+    assert dict(pool.jobs) == {}
+    assert pool.metrics()["queued"] == 0
+
+
+def test_a_job_of_ones_own_whose_row_is_behind_is_no_other_process_s(task: Recorded, rows: Rows) -> None:
+    pool = task(lambda job_id: None)
+    job_id = run(pool).id
+    rows.all().filter(job_id=job_id).update(status=JobStatus.RUNNING, ended_at=None)
+
+    assert pool.cancel(job_id) is False
+
+
+def test_a_row_that_is_on_its_way_from_another_process_is_waited_for(
+    task: Recorded, rows: Rows, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = task(lambda job_id: None)
+    engine = boot.engine("job")
+    monkeypatch.setattr(engine, "_elsewhere", lambda job_id: "another process")
+    row = JobRecord(
+        task="job", job_id=7, status=JobStatus.WAITING, args="[[],{}]", added_at=datetime.now(UTC)
+    )
+
+    def write() -> None:
+        time.sleep(0.05)
+        row.save(using=journal)
+        connections[journal].close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    info = pool.get(7)
+    thread.join()
+
+    assert info.status == "WAITING"
+
+
+def test_a_job_that_waits_after_its_commit_is_a_row(task: Recorded, rows: Rows, journal: str) -> None:
+    pool = task(lambda job_id: None)
+    pool.pause()
+
+    with transaction.atomic(using=journal):
+        job_id = pool.using(database=journal).add()
+
+    rows.until(job_id, status=JobStatus.WAITING)

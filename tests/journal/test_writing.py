@@ -331,3 +331,21 @@ def test_a_job_that_ended_before_its_first_write_is_one_statement(
     # Each once, or twice where the machine was slow; not for each of its three states.
     assert sum(batches) <= 100
     assert rows.all().filter(job_id__in=ids, status=JobStatus.SUCCESS).count() == 50
+
+
+def test_a_flush_writes_the_progress_that_would_have_to_wait(site: Site, task: Recorded, rows: Rows) -> None:
+    gate = site.gate()
+
+    def handler(job_id: int) -> None:
+        gate(job_id)
+
+    pool = task(handler)
+    job_id = pool.add()
+    gate.entered()
+    for count in range(1, 4):
+        pool.progress(job_id, count, 10, "")
+        written()
+
+        row = rows.of(job_id)
+        assert row is not None
+        assert row.current == count

@@ -45,8 +45,8 @@ class Row(Protocol):
     def ran(self, job: "Job", attempt: int, ended: float, error: "JobError") -> None:
         """A run is over (`ended`: monotonic seconds), and it was not the job's last."""
 
-    def next_life(self) -> "Row":
-        """What is kept of the job in which this one is tried again."""
+    def next_life(self, job: "Job") -> "Row":
+        """What is kept of the job in which this one, a failure, is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,7 +136,7 @@ class Adding(Parts):
         new.attempt = new.base = old.attempt
         new.ready = self.monotonic()
         new.terms = old.terms
-        new.row = None if old.row is None else old.row.next_life()
+        new.row = None if old.row is None else old.row.next_life(old)
         try:
             told = self.life.revive(old, new)
         except (QueueFull, DuplicateJob, PoolClosed):

@@ -173,7 +173,10 @@ class RecordedEngine(EmbeddedEngine):
         job.attempt = job.base = info.attempt
         job.ready = self.monotonic()
         assert self.rows is not None
-        job.row = self.rows.row(job)
+        row = job.row = self.rows.row(job)
+        row.runs = past.runs
+        if info.error is not None and info.attempt > past.row.base:
+            row.note_run(info.attempt, info.started_at, info.ended_at, info.worker, info.error)
         return job
 
     def _past(self, job_id: int) -> Past:
