@@ -18,6 +18,8 @@ from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
+from django.db import connections
+
 from yao_tasks import current_job, handlers
 from yao_tasks.core import current
 from yao_tasks.core.errors import JobNotFound
@@ -187,6 +189,8 @@ class Server:
                 answer = ("return", context.run(handlers.registered[name], job_id, *args, **kwargs))
             except BaseException as error:
                 answer = ("raise", _described(error))
+            # A worker's own thread would do that.
+            context.run(connections.close_all)
             try:
                 _put(bridge, answer)
             except OSError:
