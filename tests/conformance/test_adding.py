@@ -96,6 +96,7 @@ def test_a_waiting_job_that_is_cancelled_gives_its_place_back(site: Site, task: 
         pool.add()
 
 
+@pytest.mark.kinds("thread")  # a process is killed, and its worker is free at once
 def test_a_running_job_that_is_cancelled_keeps_its_worker_until_its_thread_is_back(
     site: Site, task: MakeTask
 ) -> None:
