@@ -13,14 +13,15 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
-from yao_tasks.core import current
+from yao_tasks.core import current, listening
 from yao_tasks.core.children import link
 from yao_tasks.core.children.frames import ROOM
 from yao_tasks.core.children.spawner import Spawner
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
+from yao_tasks.core.diary import diary
 from yao_tasks.core.errors import TaskNotFound
-from yao_tasks.core.ids import Ids
+from yao_tasks.core.ids import Ids, Owner
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
 from yao_tasks.core.starvation import Starvation
@@ -113,6 +114,7 @@ class House:
             raise RuntimeError("its pools were closed")
         servers.check_threads()
         leaving.at_exit(leave)
+        listening.listen()
         self.home.clock.start()
 
 
@@ -199,6 +201,7 @@ def after_fork() -> None:
     global _serving
     _houses.clear()
     _serving = False
+    diary.clear()
     current.leave()
 
 
@@ -206,6 +209,7 @@ def reset() -> None:
     """Close the pools, losing what they hold, and forget files and settings. For a change of settings, and tests."""
     global _resets
     loading.forget()
+    diary.clear()
     _resets += 1
     old = _houses.pop(os.getpid(), None)
     if old is not None:
@@ -260,6 +264,16 @@ def reopen() -> None:
 def processes() -> list[int]:
     """The pids of the live processes of this site on this machine that have added jobs."""
     return house().home.ids.processes()
+
+
+def owners() -> list[Owner]:
+    """The processes of this site on this machine that took the last blocks of ids, dead ones too, the oldest first."""
+    return house().home.ids.owners()
+
+
+def is_serving() -> bool:
+    """Whether this process has answered a request, or is `runtasks`."""
+    return _serving
 
 
 def leave() -> None:

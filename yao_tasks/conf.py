@@ -69,8 +69,18 @@ class Settings:
         default_factory=dict, metadata=key(mapping(dotted("a model", example="accounts.User")), built=[{}])
     )
     redact: tuple[str, ...] = field(
-        default=("password", "token", "secret", "key", "authorization", "cookie"),
-        metadata=key(listing(readable()), built=[]),
+        default=(
+            "password",
+            "passwd",
+            "token",
+            "secret",
+            "key",
+            "authorization",
+            "cookie",
+            "credential",
+            "session",
+        ),
+        metadata=key(listing(readable())),
     )
     link_age: float = field(default=86_400.0, metadata=key(number(0, above=True), built=[]))
     # adds a minute and user

@@ -18,7 +18,7 @@ PAYLOAD = '"><img src=x onerror=1><script>alert(1)</script>'
 
 def user(name: str, *permissions: str, **fields: Any) -> User:
     """A user with these permissions of ours."""
-    one = User.objects.create_user(name, **fields)
+    one, _ = User.objects.get_or_create(username=name, defaults=fields)
     one.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     assert one.user_permissions.count() == len(permissions)
     return one
@@ -47,6 +47,19 @@ def page(client: Client, name: str = OVERVIEW, **query: Any) -> str:
     answer = client.get(reverse(name), query)
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def read(client: Client, url: str, **query: Any) -> str:
+    """The text at an address that must be there."""
+    answer = client.get(url, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def job_page(client: Client, pool: Pool, job_id: int, *, fragment: bool = False) -> str:
+    """The text of a job's page, or of the part of it that is fetched again."""
+    name = "admin:yao_tasks_dashboard_job" + ("_fragment" if fragment else "")
+    return read(client, reverse(name, args=[pool.id, job_id]))
 
 
 def added(pool: Pool, *args: Any, **kwargs: Any) -> int:

@@ -108,7 +108,7 @@ def test_a_job_between_two_runs_says_when_the_next_one_is(site: Site) -> None:
 
     assert re.search(rf"mail {job_id} Retrying 1 of 4 next run in (9 min \d+ s|10 min) ", text)
     # It takes no place in the queue, and no worker: busy, waiting, delayed, a minute, succeeded, failed.
-    assert "mail 0 of 2 0 of 100 1 delayed 0 0 0 1 retried " in text
+    assert "mail embedded · auto · memory only 0 of 2 0 of 100 1 delayed 0 0 0 1 retried " in text
 
 
 def test_running_jobs_come_first(site: Site) -> None:
@@ -153,8 +153,8 @@ def test_a_pool_is_shown_in_numbers(site: Site) -> None:
     # Workers, waiting, a minute, wait and run, succeeded, failed.
     time = r"(&lt; 1 ms|\d+ ms|\d+\.\d s)"
     assert re.search(
-        rf"Welcome mail mail 1 of 2 1 stuck 0 of 5 4 wait p95: {time} run p95: {time} "
-        r"2 2 1 raised, 1 cancelled ",
+        rf"Welcome mail mail embedded · auto · memory only 1 of 2 1 stuck 0 of 5 4 wait p95: {time} run p95: {time} "
+        r"2 50 % in the last hour 2 1 raised, 1 cancelled last: \S+ ",
         text,
     )
 
@@ -175,7 +175,8 @@ def test_a_queue_turns_amber_at_80_percent_and_red_when_full(
     text = page(viewer())
 
     assert f'<progress class="yt-bar {level}" max="10" value="{waiting}"' in text
-    assert re.findall(r'yt-word \w+">.*?</svg>\s*([\w ]+?)\s*<', text, re.DOTALL) == ([word] if word else [])
+    pools = text.partition('data-region="pools"')[2]
+    assert re.findall(r'yt-word \w+">.*?</svg>\s*([\w ]+?)\s*<', pools, re.DOTALL) == ([word] if word else [])
 
 
 def test_failed_events_are_counted(site: Site) -> None:
@@ -207,7 +208,7 @@ def test_a_task_at_fault_shows_its_sentence_and_the_others_stay(site: Site) -> N
 
     text = words(page(viewer()))
 
-    assert "Good task good 0 of 2" in text
+    assert "Good task good embedded · auto · memory only 0 of 2" in text
     assert re.search(r"gone Can't be used\. \S+gone\.json: .*?there is no module", text)
     assert re.search(r"wrong Can't be used\. \S+wrong\.json: &quot;worker_nums&quot; is 0\.", text)
 
@@ -325,5 +326,34 @@ def test_an_admin_site_of_ones_own_works_alike(site: Site) -> None:
 
     assert "Another admin" in text
     assert f'formaction="{url}mail/{job_id}/cancel/"' in text
-    assert f'data-url="{url}fragment/?page=1"' in text
+    assert f'data-url="{url}fragment/"' in text
     assert answer["Location"] == f"{url}?page=1"
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_every_link_stays_on_the_admin_site_that_it_is_on(site: Site) -> None:
+    def handler(job_id: int) -> None:
+        raise ValueError("no")
+
+    pool = site.task("mail", handler)
+    job_id = added(pool)
+    pool.wait(job_id, 5)
+    pool.pause()
+    added(pool)
+    client = client_of(User.objects.create_superuser("super"))
+    home = reverse(OVERVIEW, current_app="other")
+
+    for path_of_page in (
+        "",
+        "jobs/",
+        f"mail/{job_id}/",
+        "mail/pool/",
+        "processes/",
+        "mail/add/",
+        "mail/purge/",
+    ):
+        text = client.get(home + path_of_page).content.decode()
+
+        links = re.findall(r'(?:href|action|formaction|data-url)="(/[^"]*)"', text)
+        assert len(links) > 5
+        assert [link for link in links if not link.startswith(("/other/", "/static/"))] == ["/"]

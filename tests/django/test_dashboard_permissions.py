@@ -161,8 +161,9 @@ def test_a_cancel_says_so_on_the_page_it_came_from_and_is_logged(site: Site) -> 
         CHANGE,
         sentence,
     )
-    # The index lists it, without a link: there is no page of one job yet.
-    assert entry.get_admin_url() is None
+    # The index lists it with a link that leads to the job.
+    link = operator().get(str(entry.get_admin_url()))
+    assert link["Location"] == reverse("admin:yao_tasks_dashboard_job", args=["welcome_email", job_id])
 
 
 def test_a_job_that_had_ended_already_is_said_and_not_logged(site: Site) -> None:
@@ -211,8 +212,11 @@ def test_a_task_that_is_unknown_or_at_fault_is_not_found(site: Site) -> None:
     site.task("wrong", lambda job_id: None, worker_nums=0)
     client = operator()
 
-    assert client.post(cancel_url("wrong", 1)).status_code == 404
-    assert client.post(cancel_url("no.such.task", 1)).status_code == 404
+    wrong, missing = client.post(cancel_url("wrong", 1)), client.post(cancel_url("no.such.task", 1))
+
+    assert (wrong.status_code, missing.status_code) == (404, 404)
+    assert "The task wrong can&#x27;t be used:" in wrong.content.decode()
+    assert "There is no task no.such.task." in missing.content.decode()
 
 
 def _block_of_another_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -34,7 +34,7 @@ def test_a_purge_says_first_how_many_and_then_how_many_were_cancelled(
     assert "3 jobs of <code>mail</code> wait for a worker." in re.sub(r"\s+", " ", confirm)
     assert "2 jobs that are delayed or between two runs, too" in confirm
     assert f'href="{reverse(OVERVIEW)}?page=2"' in confirm
-    assert 'name="page" value="2"' in confirm
+    assert 'name="next" value="/admin/yao_tasks/dashboard/?page=2"' in confirm
     assert said == [f"Purged mail: {cancelled} jobs cancelled."]
     assert logged() == [f"Purged mail: {cancelled} jobs cancelled{', delayed ones too' if data else ''}."]
     assert pool.metrics()["waiting"] == 5 - cancelled

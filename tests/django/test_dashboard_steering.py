@@ -230,12 +230,12 @@ def test_a_failed_job_is_tried_again_under_its_id(site: Site) -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (QueueFull("full"), "Job {} of mail was not retried: the queue is full. Try again later."),
-        (PoolSaturated("stuck"), "Job {} of mail was not retried: all workers of the pool hang."),
-        (PoolClosed("closed"), "Job {} of mail was not retried: the pool is closed."),
+        (QueueFull("full"), "Job {} of mail was not retried. The queue is full: try again later."),
+        (PoolSaturated("stuck"), "Job {} of mail was not retried. All workers of the pool hang."),
+        (PoolClosed("closed"), "Job {} of mail was not retried. The pool is closed."),
         (
             DuplicateJob("twin", job_id=7),
-            "Job {} of mail was not retried: job 7 has the same arguments or key.",
+            "Job {} of mail was not retried. Job 7 has the same arguments or key.",
         ),
         (JobNotFound("gone"), "There is no job {} of mail here. It may have ended and been forgotten."),
         (ValueError("runs"), "Job {} of mail is no failure any more: only those can be retried."),

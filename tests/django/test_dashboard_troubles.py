@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import translation
 from django.utils.html import escape
 
@@ -50,7 +51,7 @@ def test_a_failure_is_shown_with_its_error_and_a_button(retries: int, site: Site
 
     read = words(text)
     assert f"Welcome mail mail {job_id} Raised ValueError row 17: no date" in read
-    assert f"{retries + 1} under 1 min ago Retry job {job_id}" in read
+    assert f" 1 under 1 min ago Retry job {job_id}" in read
     assert f'formaction="{steer_url("retry", "mail", job_id)}"' in text
     assert "raise ValueError(text)" in text
 
@@ -67,13 +68,51 @@ def test_who_may_only_look_sees_no_traceback_and_no_button(site: Site) -> None:
     assert "<button" not in text
 
 
-def test_the_last_failures_of_all_pools_come_first(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_grouped_by_task_and_exception_the_latest_first(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("yao_tasks.dashboard.failures.MOST", 3)
-    site.task("mail", fails)
-    pools = [site.task("report", fails), Pool("mail")]
-    ids = [failed(pools[number % 2]) for number in range(5)]
 
-    assert shown_ids(failures_of(page(viewer()))) == ids[:1:-1]
+    def handler(job_id: int, error: type[Exception]) -> None:
+        raise error("no date")
+
+    site.task("mail", handler)
+    pools = [site.task("report", handler), Pool("mail")]
+    failed(pools[0], KeyError)  # pushed out by three later groups
+    ids = [failed(pools[number % 2], ValueError) for number in range(5)]
+    odd = failed(pools[1], TypeError)
+
+    text = failures_of(page(operator()))
+
+    assert shown_ids(text) == [odd, ids[4], ids[3]]
+    counts = re.findall(r'<a href="[^"]*/jobs/(\?[^"]*)">(\d)</a>', text)
+    assert [count for _, count in counts] == ["1", "3", "2"]
+    assert "first: under 1 min ago" in text
+
+
+def test_a_group_leads_to_its_jobs_and_is_retried_as_a_whole(site: Site) -> None:
+    def handler(job_id: int, error: type[Exception]) -> None:
+        raise error("no date")
+
+    pool = site.task("mail", handler)
+    group = [failed(pool, ValueError) for _ in range(3)]
+    failed(pool, TypeError)
+    client = operator()
+    text = failures_of(page(client))
+    (query,) = re.findall(r'name="group" value="([^"]*)"', text)
+    query = query.replace("&amp;", "&")
+    verb = reverse("admin:yao_tasks_dashboard_bulk", args=["retry"])
+
+    listed = client.get("/admin/yao_tasks/dashboard/jobs/" + query).content.decode()
+    asked = client.post(verb, {"group": query, "page": "1"}).content.decode()
+    (hidden,) = re.findall(r'name="filter" value="([^"]*)"', asked)
+    done = client.post(
+        verb, {"all": "1", "confirmed": "1", "filter": hidden.replace("&amp;", "&")}, follow=True
+    )
+
+    assert [int(found) for found in re.findall(r'yt-id">(\d+)<', listed)] == group[::-1]
+    assert "This is for 3 jobs." in asked
+    assert [str(message) for message in done.context["messages"]] == ["Retried 3 jobs."]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +197,9 @@ def test_a_pool_that_grew_says_to_how_many_and_why(site: Site, monkeypatch: pyte
 
     read = words(page(viewer()))
 
-    assert re.search(r"mail 2 of 2 grows to 2 last reason: \d jobs wait 1 of 100", read)
+    assert re.search(
+        r"mail embedded · auto · memory only 2 of 2 grows to 2 last reason: \d jobs wait 1 of 100", read
+    )
 
 
 def test_a_module_that_fails_is_not_imported_again_at_each_refresh(

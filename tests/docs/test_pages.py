@@ -15,10 +15,12 @@ from tests.conftest import Site
 from tests.docs.markdown import PAGES, ROOT, anchors, blocks, headings, links, read, section
 from tests.test_architecture import LAYERS
 from yao_tasks import conf, errors, testing
-from yao_tasks.core import definitions
+from yao_tasks.core import definitions, diary
 from yao_tasks.core.current import CurrentJob
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.core.keys import Key
+from yao_tasks.dashboard import finding
+from yao_tasks.models import Dashboard
 from yao_tasks.pools import Pool
 
 DOCS = ROOT / "docs"
@@ -134,6 +136,21 @@ def test_each_number_of_a_pool_is_told_of_with_its_parts(site: Site) -> None:
 
     assert sorted(rows) == sorted(numbers)
     assert not_named("metrics.md", parts | set(numbers["minutes"][0])) == []
+
+
+def test_the_dashboards_page_names_its_bounds_and_permissions() -> None:
+    page = read(DOCS / "dashboard.md")
+    bounds = [
+        finding.ROUND,
+        finding.MOST,
+        finding.PER_PAGE * finding.MERGED_PAGES,
+        diary.LINES,
+        diary.ATTEMPTS,
+    ]
+
+    assert [bound for bound in bounds if f"{bound:,}" not in page] == []
+    assert f"{diary.MOST // 2**20} MiB" in page
+    assert [name for name, _ in Dashboard._meta.permissions if f"`yao_tasks.{name}`" not in page] == []
 
 
 def test_contributing_lists_the_layers_that_imports_go_down() -> None:

@@ -532,11 +532,18 @@ def test_a_row_that_is_on_its_way_from_another_process_is_waited_for(
     assert info.status == "WAITING"
 
 
-def test_a_job_that_waits_after_its_commit_is_a_row(task: Recorded, rows: Rows, journal: str) -> None:
-    pool = task(lambda job_id: None)
+def test_a_job_that_waits_after_its_commit_is_a_row_and_follows_its_start(
+    site: Site, task: Recorded, rows: Rows, journal: str
+) -> None:
+    gate = site.gate()
+    pool = task(gate)
     pool.pause()
 
     with transaction.atomic(using=journal):
         job_id = pool.using(database=journal).add()
 
     rows.until(job_id, status=JobStatus.WAITING)
+    pool.resume()
+    rows.until(job_id, status=JobStatus.RUNNING)
+    gate.open()
+    rows.until(job_id, status=JobStatus.SUCCESS)

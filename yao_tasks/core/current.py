@@ -125,6 +125,12 @@ def current_job() -> CurrentJob | None:
     return None if marker is None else CurrentJob(*marker)
 
 
+def running_job() -> tuple[str, int] | None:
+    """The task and the id of the job that this code works for; None outside handlers and events."""
+    marker = _current.get()
+    return None if marker is None else (marker[2].life.task, marker[0].id)
+
+
 def fresh(marker: Marker) -> Context:
     """A context of its own for one run, or one event: empty, but for its job and what that carries along."""
     context = Context()

@@ -75,11 +75,19 @@ class Ids:
 
     def owner(self, job_id: int) -> Owner | None:
         """The process that took the id's block, if the file still knows it."""
-        return next((owner for owner in self._owners() if owner.block == job_id // BLOCK), None)
+        return next((owner for owner in self.owners() if owner.block == job_id // BLOCK), None)
 
     def processes(self) -> list[int]:
         """The pids of the live processes that have taken ids here, this one among them once it has."""
-        return sorted({owner.pid for owner in self._owners() if owner.is_alive})
+        return sorted({owner.pid for owner in self.owners() if owner.is_alive})
+
+    def owners(self) -> list[Owner]:
+        """Who took the last blocks, dead processes too, the oldest first. Empty where there is no file."""
+        try:
+            with _locked(self.folder, fcntl.LOCK_SH) as file:
+                return _read(file.read())
+        except OSError:
+            return []
 
     def _from_next_block(self) -> int:
         with self._changing:
@@ -111,13 +119,6 @@ class Ids:
             file.write(json.dumps([asdict(owner) for owner in owners[-REMEMBERED:]]))
             file.truncate()
         return block
-
-    def _owners(self) -> list[Owner]:
-        try:
-            with _locked(self.folder, fcntl.LOCK_SH) as file:
-                return _read(file.read())
-        except OSError:
-            return []
 
 
 @contextmanager

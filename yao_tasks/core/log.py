@@ -2,8 +2,10 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
+from yao_tasks.core.diary import LINE_LENGTH, Attempt, Line, diary
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import Job, JobError
 
@@ -21,6 +23,7 @@ def ended(task: str, job: Job, exception: BaseException) -> None:
     if error.kind == "cancelled":
         _write(logging.INFO, task, job, "job %s was cancelled.", job.id)
     elif error.kind != "lost" or exception.__traceback__ is not None:
+        _note(task, job, job.attempt, error, job.ended)
         text = "job %s failed in run %s (%s): %s"
         values = (job.id, job.attempt, error.kind, printable(error.message))
         _write(logging.ERROR, task, job, text, *values, exception=exception)
@@ -36,6 +39,7 @@ def lost(task: str, ids: list[int]) -> None:
 
 def retrying(task: str, job: Job, attempt: int, error: JobError, seconds: float) -> None:
     """A run failed, and another will follow."""
+    _note(task, job, attempt, error, None)
     text = "run %s of job %s failed and is tried again in %g s: %s"
     _write(logging.WARNING, task, job, text, attempt, job.id, seconds, printable(error.message))
 
@@ -94,10 +98,31 @@ def _write(
     if not logger.isEnabledFor(level):
         return
     extra = {"task": task, "job": job.id, "attempt": job.attempt}
+    line = Line(
+        at=time.time(),
+        level=logging.getLevelName(level),
+        logger=logger.name,
+        text=(text % values)[:LINE_LENGTH],
+    )
+    diary.write(task, job.id, line)
     try:
         logger.log(level, f"%s: {text}", task, *values, exc_info=exception, extra=extra)  # noqa: G004
     except BaseException:  # noqa: BLE001, S110 - a log handler is foreign code: it must cost no job and no worker
         pass
+
+
+def _note(task: str, job: Job, number: int, error: JobError, ended: float | None) -> None:
+    """Have the diary remember a run that failed; its end is now, where `ended` (monotonic) is None."""
+    if job.started is None or not number:
+        return
+    attempt = Attempt(
+        number=number,
+        started=job.started - job.added,
+        ended=(time.monotonic() if ended is None else ended) - job.added,
+        worker=job.worker or "",
+        error=error,
+    )
+    diary.note(task, job.id, attempt)
 
 
 def safe_text(exception: BaseException) -> str:

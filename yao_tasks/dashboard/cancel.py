@@ -24,8 +24,12 @@ from yao_tasks.pools import Pool
 def cancel(request: HttpRequest, task: str, job_id: int, *, site: AdminSite) -> HttpResponse:
     """End the job at once, whatever its thread still does."""
     pool = pool_that_can("cancel", task)
-    if not pool.cancel(job_id):
-        return back(request, site, _why_not(pool, job_id))
+    try:
+        if not pool.cancel(job_id):
+            return back(request, site, _why_not(pool, job_id))
+    except JobNotFound as error:
+        # It lives in another process, which alone can steer it.
+        return back(request, site, missing(pool, job_id, error))
     record(request, f"Cancelled job {job_id} of {pool.id}.", pool, job_id)
     sentence = gettext("Cancelled job %(id)d of %(task)s.") % {"id": job_id, "task": pool.id}
     return back(request, site, (SUCCESS, sentence))

@@ -13,9 +13,10 @@ from yao_tasks.core.definitions import Definition
 from yao_tasks.core.jobs import RUNNING_NAME, JobInfo
 from yao_tasks.dashboard.durations import duration, limit
 from yao_tasks.dashboard.readings import Reading
+from yao_tasks.dashboard.statuses import moment_of, status_of
 
-PER_PAGE = 100
-# So many running jobs of a pool, two pages of them, are put before those that wait; further ones stand in
+PER_PAGE = 50
+# So many running jobs of a pool, four pages of them, are put before those that wait; further ones stand in
 # their places among these. A pool may have 1,000 workers.
 FIRST = 200
 
@@ -28,7 +29,7 @@ class JobRow:
     task: str
     name: str
     phase: str
-    """`running`, `retrying` or `waiting`: names the icon, too."""
+    """`running`, `retrying`, `delayed` or `waiting`: names the icon, too."""
     status: str
     """The phase in the reader's words."""
     has_bar: bool
@@ -142,7 +143,7 @@ def _drawn(places: Iterable[_Place]) -> Iterator[tuple[Reading, JobInfo]]:
 def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool) -> JobRow:
     """The job's line, as of `now`."""
     config = reading.config
-    phase, status, moment = _phase(info)
+    (phase, status), moment = status_of(info), moment_of(info)
     return JobRow(
         id=info.id,
         task=config.id,
@@ -151,8 +152,8 @@ def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool
         status=status,
         has_bar=info.total > 0,
         percent=info.percent,
-        amount=_amount(info),
-        message=info.message,
+        amount=amount_of(info),
+        message=reading.redaction.hider(info)(info.message),
         attempt=_attempt(info, config),
         moment=moment,
         elapsed=duration(abs((now - moment).total_seconds())),
@@ -162,15 +163,8 @@ def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool
     )
 
 
-def _phase(info: JobInfo) -> tuple[str, str, datetime]:
-    if info.status == RUNNING_NAME:
-        return "running", gettext("Running"), info.started_at or info.added_at
-    if info.due_at is not None:
-        return "retrying", gettext("Retrying"), info.due_at
-    return "waiting", gettext("Waiting"), info.added_at
-
-
-def _amount(info: JobInfo) -> str:
+def amount_of(info: JobInfo) -> str:
+    """How far the job is, in numbers: `3 of 10`; empty where nothing was reported."""
     if info.total > 0:
         return gettext("%(current)s of %(total)s") % {
             "current": _plain(info.current),

@@ -1,53 +1,58 @@
-"""The overview, and the part of it that the page fetches again and again."""
+"""The overview: what is wrong, the numbers, the pools, the live jobs, the failures."""
 
-import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.admin import AdminSite
-from django.contrib.auth.decorators import permission_required
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
-from django.utils.cache import get_conditional_response
-from django.utils.http import quote_etag
+from django.http import HttpRequest
 from django.utils.translation import gettext
-from django.views.decorators.http import require_safe
 
 from yao_tasks import conf, loading
-from yao_tasks.dashboard.failures import recent_failures
+from yao_tasks.dashboard.charts import chart
+from yao_tasks.dashboard.failures import FailureRow, recent_failures
 from yao_tasks.dashboard.jobs import job_page
-from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOBS
+from yao_tasks.dashboard.names import OPERATE_JOBS
+from yao_tasks.dashboard.pages import page
 from yao_tasks.dashboard.pools import pool_row
 from yao_tasks.dashboard.process import where
 from yao_tasks.dashboard.readings import Reading, read_all
+from yao_tasks.dashboard.tiles import tiles_of
+from yao_tasks.dashboard.wrong import wrongs
 
 
-@require_safe
-@permission_required(VIEW_JOBS, raise_exception=True)
-def overview(request: HttpRequest, *, site: AdminSite) -> HttpResponseBase:
-    """The whole page."""
-    context = {**site.each_context(request), "title": gettext("Jobs"), **shown(request)}
-    return render(request, "yao_tasks/dashboard/overview.html", context)
-
-
-@require_safe
-@permission_required(VIEW_JOBS, raise_exception=True)
-def fragment(request: HttpRequest, *, site: AdminSite) -> HttpResponseBase:
-    """The regions of the page that change, with an ETag: 304 where the browser has them already."""
-    response = render(request, "yao_tasks/dashboard/_regions.html", shown(request))
-    etag = quote_etag(hashlib.sha256(response.content).hexdigest())
-    response["ETag"] = etag
-    return get_conditional_response(request, etag=etag, response=response) or response
-
-
-def shown(request: HttpRequest) -> dict[str, Any]:
-    """What the regions show: the process, what is wrong with the definitions, the pools, a page of jobs, failures."""
+@page("overview")
+def _views(request: HttpRequest) -> dict[str, Any]:
     readings = read_all()
     usable = [reading for reading in readings if isinstance(reading, Reading)]
     may_operate = request.user.has_perm(OPERATE_JOBS)
+    failures = recent_failures(usable, may_operate=may_operate)
+    errors = _last_errors(failures)
     return {
+        "title": gettext("Overview"),
+        "tab": "overview",
         "where": where(),
         "faults": [*conf.faults(), *loading.loaded().faults],
-        "pools": [pool_row(reading, may_operate=may_operate) for reading in readings],
+        "wrongs": wrongs(readings),
+        "tiles": tiles_of(usable),
+        "chart": chart(reading.metrics["minutes"] for reading in usable),
+        "pools": [
+            pool_row(reading, may_operate=may_operate, last_error=errors.get(_task(reading), ""))
+            for reading in readings
+        ],
+        "can_pause": may_operate and any(not reading.metrics["paused"] for reading in usable),
+        "can_resume": may_operate and any(reading.metrics["paused"] for reading in usable),
         "jobs": job_page(usable, request.GET.get("page", ""), may_operate=may_operate),
-        "failures": recent_failures(usable, may_operate=may_operate),
+        "failures": failures,
     }
+
+
+overview, fragment = _views
+
+
+def _task(reading: Any) -> str:
+    return reading.config.id if isinstance(reading, Reading) else str(reading.task)
+
+
+def _last_errors(failures: Sequence[FailureRow]) -> dict[str, str]:
+    """By task: the type of the exception that it failed with last."""
+    # The latest of each comes last.
+    return {failure.task: failure.type.rpartition(".")[2] for failure in reversed(failures)}

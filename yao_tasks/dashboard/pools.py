@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from yao_tasks import conf
 from yao_tasks.dashboard.durations import duration, measured
 from yao_tasks.dashboard.readings import Reading, Unusable
 from yao_tasks.dashboard.said import Said, said
@@ -44,6 +45,7 @@ class Controls:
     pause: bool = False
     resume: bool = False
     purge: bool = False
+    add: bool = False
     fewer: int = 0
     more: int = 0
     resize: bool = False
@@ -83,9 +85,17 @@ class PoolRow:
     refused: int = 0
     failed_events: int = 0
     slow_events: tuple[Said, ...] = ()
+    kind: str = ""
+    """Its engine and its kind of workers."""
+    is_memory_only: bool = True
+    left: str = ""
+    """How long it takes at this rate until nothing waits; empty where that can't be said."""
+    success: str = ""
+    """How many percent of the last hour's jobs succeeded; empty where none has ended."""
+    last_error: str = ""
 
 
-def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
+def pool_row(reading: Reading | Unusable, *, may_operate: bool, last_error: str = "") -> PoolRow:
     """The pool's line."""
     if isinstance(reading, Unusable):
         return PoolRow(task=reading.task, fault=reading.fault)
@@ -113,6 +123,11 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool) -> PoolRow:
         refused=now["refused"],
         failed_events=now["failed_events"],
         slow_events=tuple(map(said, now["slow_events"])),
+        kind=f"{config.engine or conf.current().engine} · {config.worker_type}",
+        is_memory_only=not reading.is_recorded,
+        left=_left(now),
+        success=_success(now["minutes"]),
+        last_error=last_error,
     )
 
 
@@ -123,6 +138,7 @@ def controls(reading: Reading) -> Controls:
     return Controls(
         pause="pause" in can and not now["paused"],
         resume="pause" in can and now["paused"],
+        add="add" in can,
         purge="purge" in can and now["waiting"] > 0,
         resize=resize,
         fewer=wanted - 1 if resize else 0,
@@ -158,6 +174,21 @@ def jobs_a_minute(minutes: Sequence[Mapping[str, int]]) -> float:
 def _rate(minutes: Sequence[Mapping[str, int]]) -> str:
     rate = jobs_a_minute(minutes)
     return number_format(rate, 0 if rate >= 10 or rate == int(rate) else 1)
+
+
+def _left(metrics: Mapping[str, Any]) -> str:
+    rate, waiting = jobs_a_minute(metrics["minutes"]), waiting_now(metrics)
+    return duration(waiting / rate * 60) if rate and waiting and not metrics["paused"] else ""
+
+
+def _success(minutes: Sequence[Mapping[str, int]]) -> str:
+    succeeded = sum(minute["succeeded"] for minute in minutes)
+    ended = succeeded + sum(minute["failed"] for minute in minutes)
+    return (
+        gettext("%(percent)s %% in the last hour") % {"percent": int(100 * succeeded / ended)}
+        if ended
+        else ""
+    )
 
 
 def _p95(spread: Mapping[str, float]) -> str:

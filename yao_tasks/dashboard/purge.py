@@ -6,8 +6,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods
 
+from yao_tasks.dashboard.pages import frame
 from yao_tasks.dashboard.pools import waiting_now
-from yao_tasks.dashboard.steering import INFO, SUCCESS, back, operators_only, pool_that_can, record
+from yao_tasks.dashboard.steering import INFO, SUCCESS, back, came_from, operators_only, pool_that_can, record
 from yao_tasks.pools import Pool
 
 
@@ -35,11 +36,11 @@ def purge(request: HttpRequest, task: str, *, site: AdminSite) -> HttpResponse:
 def _confirm(request: HttpRequest, pool: Pool, site: AdminSite) -> HttpResponse:
     metrics = pool.metrics()
     context = {
-        **site.each_context(request),
+        **frame(request, site),
         "title": gettext("Purge %(name)s") % {"name": pool.config.name},
         "task": pool.id,
         "ready": waiting_now(metrics),
         "delayed": metrics["delayed"],
-        "page": request.GET.get("page", "1"),
+        "next": came_from(request, site),
     }
     return render(request, "yao_tasks/dashboard/purge.html", context)

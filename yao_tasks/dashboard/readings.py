@@ -11,6 +11,7 @@ from yao_tasks import loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.jobs import JobInfo
+from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.pools import Pool, tasks
 
 # A page that refreshes itself would import a module that fails again and again, with whatever it does
@@ -27,6 +28,12 @@ class Reading:
     metrics: Mapping[str, Any]
     jobs: Mapping[int, JobInfo]
     supports: frozenset[str]
+    redaction: Redaction
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it has jobs in the database, too, which its numbers don't count."""
+        return "record" in self.supports or "durable" in self.supports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +57,31 @@ _faults: dict[str, _Fault] = {}
 
 def read_all() -> list[Reading | Unusable]:
     """Ask each task's pool, in the order of their ids. A task at fault is an answer, too."""
-    return [reading for task in tasks if (reading := _read(task)) is not None]
+    return [reading for task in tasks if (reading := read_one(task)) is not None]
 
 
-def _read(task: str) -> Reading | Unusable | None:
+def reading_of(pool: Pool) -> Reading:
+    """Ask one pool. ImproperlyConfigured, TaskNotFound."""
+    config = pool.config
+    return Reading(
+        pool=pool,
+        config=config,
+        metrics=pool.metrics(),
+        jobs=pool.jobs,
+        supports=pool.supports,
+        redaction=Redaction(config),
+    )
+
+
+def read_one(task: str) -> Reading | Unusable | None:
+    """Ask one task's pool. None where there is no such task (any more)."""
     now, loaded = time.monotonic(), loading.loaded()
     known = _faults.get(task)
     if known is not None and known.loaded is loaded and now < known.until:
         return known.unusable
     try:
         pool = tasks[task]
-        return Reading(
-            pool=pool, config=pool.config, metrics=pool.metrics(), jobs=pool.jobs, supports=pool.supports
-        )
+        return reading_of(pool)
     except ImproperlyConfigured as error:
         unusable = Unusable(task=task, fault=str(error))
         _faults[task] = _Fault(unusable=unusable, until=now + FAULT_SECONDS, loaded=loaded)

@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
-from yao_tasks.core.errors import DuplicateJob, JobNotFound, PoolClosed, PoolSaturated, QueueFull
+from yao_tasks.core.errors import JobNotFound
+from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import (
     INFO,
     SUCCESS,
@@ -35,24 +36,15 @@ def retry(request: HttpRequest, task: str, job_id: int, *, site: AdminSite) -> H
 
 def _refusal(pool: Pool, job_id: int) -> Answer | None:
     """Retry the job. Answers why that can't be, None where it is done."""
+    names = {"id": job_id, "task": pool.id}
     try:
         pool.retry(job_id)
     except JobNotFound as error:
         return missing(pool, job_id, error)
-    except PoolSaturated:
-        sentence = gettext("Job %(id)d of %(task)s was not retried: all workers of the pool hang.")
-    except QueueFull:
-        sentence = gettext("Job %(id)d of %(task)s was not retried: the queue is full. Try again later.")
-    except DuplicateJob as error:
-        sentence = gettext(
-            "Job %(id)d of %(task)s was not retried: job %(other)d has the same arguments or key."
-        )
-        return INFO, sentence % {"id": job_id, "task": pool.id, "other": error.job_id}
-    except PoolClosed:
-        sentence = gettext("Job %(id)d of %(task)s was not retried: the pool is closed.")
+    except REFUSALS as error:
+        sentence = gettext("Job %(id)d of %(task)s was not retried.") % names
+        return WARNING, f"{sentence} {refusal(error)}"
     except ValueError:
         sentence = gettext("Job %(id)d of %(task)s is no failure any more: only those can be retried.")
-        return INFO, sentence % {"id": job_id, "task": pool.id}
-    else:
-        return None
-    return WARNING, sentence % {"id": job_id, "task": pool.id}
+        return INFO, sentence % names
+    return None

@@ -5,19 +5,40 @@ from collections.abc import Callable
 from django.http import HttpResponseBase
 from django.urls import URLPattern, path
 
+from yao_tasks.dashboard.add import add
+from yao_tasks.dashboard.bulk import bulk
 from yao_tasks.dashboard.cancel import cancel
+from yao_tasks.dashboard.changed import changed
+from yao_tasks.dashboard.duplicate import duplicate
+from yao_tasks.dashboard.everything import pause_all, resume_all
+from yao_tasks.dashboard.export import export
+from yao_tasks.dashboard.job import job, job_fragment
+from yao_tasks.dashboard.listing import jobs, jobs_fragment
 from yao_tasks.dashboard.names import (
+    ADD,
+    BULK,
     CANCEL,
+    CHANGE,
+    DUPLICATE,
+    EXPORT,
     FRAGMENT,
+    JOB,
+    JOBS,
     OVERVIEW,
     PAUSE,
+    PAUSE_ALL,
+    POOL,
+    PROCESSES,
     PURGE,
     RESIZE,
     RESUME,
+    RESUME_ALL,
     RETRY,
 )
 from yao_tasks.dashboard.overview import fragment, overview
 from yao_tasks.dashboard.pause import pause, resume
+from yao_tasks.dashboard.pool import pool, pool_fragment
+from yao_tasks.dashboard.processes import processes, processes_fragment
 from yao_tasks.dashboard.purge import purge
 from yao_tasks.dashboard.resize import resize
 from yao_tasks.dashboard.retry import retry
@@ -30,8 +51,23 @@ def routes(page: Callable[[View], View]) -> list[URLPattern]:
     return [
         path("", page(overview), name=OVERVIEW),
         path("fragment/", page(fragment), name=FRAGMENT),
+        path("jobs/", page(jobs), name=JOBS),
+        path("jobs/fragment/", page(jobs_fragment), name=f"{JOBS}_fragment"),
+        path("jobs/export/", page(export), name=EXPORT),
+        path("jobs/all/<str:verb>/", page(bulk), name=BULK),
+        path("processes/", page(processes), name=PROCESSES),
+        path("processes/fragment/", page(processes_fragment), name=f"{PROCESSES}_fragment"),
+        path("pools/all/pause/", page(pause_all), name=PAUSE_ALL),
+        path("pools/all/resume/", page(resume_all), name=RESUME_ALL),
+        path("<str:task>/<int:job_id>/", page(job), name=JOB),
+        path("<str:task>/<int:job_id>/fragment/", page(job_fragment), name=f"{JOB}_fragment"),
+        path("<str:task>/<int:job_id>/duplicate/", page(duplicate), name=DUPLICATE),
         path("<str:task>/<int:job_id>/cancel/", page(cancel), name=CANCEL),
         path("<str:task>/<int:job_id>/retry/", page(retry), name=RETRY),
+        path("<str:task>/pool/", page(pool), name=POOL),
+        path("<str:task>/pool/fragment/", page(pool_fragment), name=f"{POOL}_fragment"),
+        path("<str:object_id>/change/", page(changed), name=CHANGE),
+        path("<str:task>/add/", page(add), name=ADD),
         path("<str:task>/pause/", page(pause), name=PAUSE),
         path("<str:task>/resume/", page(resume), name=RESUME),
         path("<str:task>/resize/", page(resize), name=RESIZE),

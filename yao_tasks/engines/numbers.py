@@ -1,8 +1,9 @@
 """`pool.metrics()`: what has happened since the process began, what is now, and the last hour."""
 
+from collections import Counter
 from typing import Any
 
-from yao_tasks.core.jobs import RUNNING
+from yao_tasks.core.jobs import RETRYING, RUNNING
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.engines.parts import Parts
 
@@ -30,10 +31,9 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "failed": dict(life.failed),
         "retried": retried,
         "refused": refused,
-        # Of these `delayed` are not due yet.
+        # Of these `delayed` are not due yet, and `queued`, all but those between two runs, count against `size`.
         "waiting": max(0, len(life.jobs) - running),
         "delayed": postponed,
-        # And `queued` count against the definition's `size`: all but those between two runs.
         "queued": queued,
         "running": running,
         "workers": threads,
@@ -43,6 +43,7 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "stacks": parts.workers.stacks() if stuck else [],
         "paused": paused,
         "oldest_waiting": _oldest_waiting(life, now),
+        **_counted(parts, postponed),
         **_troubles(parts, now),
         **parts.times.summary(now),
     }
@@ -56,6 +57,19 @@ def _troubles(parts: Parts, now: float) -> dict[str, Any]:
         "trouble": parts.workers.trouble,
         "failed_events": parts.announcer.failed_events,
         "slow_events": slow,
+    }
+
+
+def _counted(parts: Parts, postponed: int) -> dict[str, Any]:
+    """How many are between two runs, and how many ended ones can still be looked at."""
+    live = list(parts.life.jobs.values()) if postponed else []
+    kinds = Counter(job.error.kind for job in list(parts.retention.failures) if job.error is not None)
+    return {
+        "retrying": sum(job.status == RETRYING for job in live),
+        "kept": {
+            "succeeded": len(parts.retention.successes),
+            **{kind: kinds[kind] for kind in parts.life.failed},
+        },
     }
 
 

@@ -10,6 +10,9 @@
     const KEPT_AS = "yao_tasks.refresh";
 
     const bar = document.getElementById("yt-refresh");
+    if (!bar) {
+        return; // a page that stays as it is
+    }
     const regions = document.getElementById("yt-regions");
     const when = bar.querySelector(".yt-when");
     const speaker = bar.querySelector("[role=status]");
@@ -19,7 +22,7 @@
     let etag = "";
     let failures = 0;
     let held = false;
-    let gone = false;
+    let gone = "";
     let busy = false;
     let timer = 0;
     let updatedAt = Date.now();
@@ -76,7 +79,9 @@
 
     async function take(response) {
         if (response.type === "opaqueredirect" || response.status === 403) {
-            gone = true;
+            gone = said.gone;
+        } else if (response.status === 404 || response.status === 400) {
+            gone = said.missing;
         } else if (response.status === 200) {
             held = !replace(await response.text());
             // What was held back has to come again.
@@ -122,13 +127,14 @@
     function isInUse(region) {
         const selection = document.getSelection();
         const selected = selection.rangeCount && !selection.isCollapsed && selection.getRangeAt(0).intersectsNode(region);
-        return selected || region.contains(document.activeElement);
+        const chosen = region.querySelector("input:checked");
+        return selected || chosen || region.contains(document.activeElement);
     }
 
     /* Saying */
 
     function show() {
-        const trouble = gone ? said.gone : failures ? said.lost : "";
+        const trouble = gone ? gone : failures ? said.lost : "";
         when.classList.toggle("yt-trouble", Boolean(trouble));
         const seconds = Math.max(0, Math.round((Date.now() - updatedAt) / 1000));
         when.textContent = trouble || (held ? said.held : said.updated.replace("{seconds}", seconds));
@@ -168,6 +174,7 @@
             }
         });
     }
+    document.addEventListener("yt-refresh", refresh);
     document.addEventListener("visibilitychange", () => {
         clearTimeout(timer);
         if (!document.hidden && mode === "live" && !gone) {

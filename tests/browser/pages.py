@@ -1,0 +1,79 @@
+"""Each page of the dashboard with something on it, for tests that look at all of them."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from tests.conftest import Gate, Site, until
+from yao_tasks import current_job
+from yao_tasks.pools import tasks
+
+URL = "/admin/yao_tasks/dashboard/"
+logger = logging.getLogger("accounts.mail")
+
+Handler = Callable[..., Any]
+
+
+def furnish(site: Site) -> dict[str, str]:
+    """Some tasks and jobs in each state. Answers where each page is, by name."""
+    gate = site.gate()
+    handler = _handler(gate)
+    site.task(
+        "welcome_email", handler, name="Welcome mail", worker_nums=4, attempts=2, attempt_after=50, timeout=60
+    )
+    site.task("nightly_report", handler, name="Nightly report", worker_nums=2, size=20, timeout=900)
+    site.task(
+        "exchange_rates",
+        handler,
+        name="Exchange rates",
+        worker_nums=1,
+        size=10,
+        attempts=1,
+        attempt_after=600_000,
+    )
+    mail, report, rates = (tasks[task] for task in ("welcome_email", "nightly_report", "exchange_rates"))
+    good = [mail.add(f"user{number}@example.org", api_token="secret", name="Ada") for number in range(12)]
+    bad = [mail.add("nobody@example.net", api_token="secret") for _ in range(3)]
+    bad.append(report.add("bad row"))
+    for pool, ids in ((mail, [*good, *bad[:3]]), (report, bad[3:])):
+        for job_id in ids:
+            pool.wait(job_id, 5)
+    running = [mail.add("hold", name="Grace"), mail.add("hold", name="Alan"), report.add("hold")]
+    gate.entered(3)
+    rates.add("nobody@example.net")
+    until(lambda: rates.metrics()["retried"])
+    rates.pause()
+    for currency in ("EUR", "USD", "CNY", "JPY", "GBP", "CHF", "SEK", "NOK"):
+        rates.add(currency)
+    mail.using(run_after=3600).add("later@example.org")
+    return {
+        "overview": URL,
+        "jobs": f"{URL}jobs/",
+        "failures": f"{URL}jobs/?status=failed",
+        "job": f"{URL}welcome_email/{good[-1]}/",
+        "failure": f"{URL}welcome_email/{bad[0]}/",
+        "running": f"{URL}welcome_email/{running[0]}/",
+        "pool": f"{URL}welcome_email/pool/",
+        "processes": f"{URL}processes/",
+        "add": f"{URL}welcome_email/add/",
+        "purge": f"{URL}exchange_rates/purge/",
+        "nothing": f"{URL}jobs/?order=nonsense",
+    }
+
+
+def _handler(gate: Gate) -> Handler:
+    def send(job_id: int, address: str, api_token: str = "", **rest: Any) -> Any:
+        job = current_job()
+        assert job is not None
+        logger.warning("connecting to smtp.example.org")
+        job.progress(3, 10, "rendering the letter")
+        if address == "nobody@example.net":
+            raise ConnectionRefusedError("smtp.example.org:587 refused the connection")
+        if address == "bad row":
+            raise ValueError("row 17: no date")
+        if address == "hold":
+            gate(job_id)
+        job.progress(10, 10, "sent")
+        return {"to": address, "bytes": 1024}
+
+    return send

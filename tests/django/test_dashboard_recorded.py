@@ -1,0 +1,103 @@
+"""Jobs that are recorded stand in the same lists and on the same pages as those in memory."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.utils import timezone
+
+from tests.conftest import Site, until
+from tests.django.dashboard import (
+    client_of,
+    job_page,
+    operator,
+    page,
+    read,
+    said_after,
+    steer_url,
+    user,
+    viewer,
+)
+from tests.django.test_dashboard_page import words
+from tests.journal.conftest import forget, written
+from yao_tasks import boot
+from yao_tasks.core.ids import BLOCK
+from yao_tasks.models import JobOwner, JobRecord, JobStatus
+from yao_tasks.pools import Pool
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+JOBS = "/admin/yao_tasks/dashboard/jobs/"
+
+
+@pytest.fixture
+def pool(site: Site) -> Iterator[Pool]:
+    """A task whose jobs are recorded; they fail the first time."""
+    runs: list[int] = []
+
+    def handler(job_id: int, password: str) -> str:
+        runs.append(job_id)
+        if runs.count(job_id) == 1:
+            raise ValueError(f"refused: {password}")
+        return "done"
+
+    yield site.task("mail", handler, record=True)
+    boot.reset()
+
+
+def failed(pool: Pool) -> int:
+    """The id of a job that failed, of which memory knows nothing any more."""
+    job_id = pool.add("hunter2-9f3")
+    pool.wait(job_id, 5)
+    until(lambda: pool.metrics()["kept"]["raised"])
+    written()
+    forget()
+    return job_id
+
+
+def test_what_memory_has_forgotten_is_listed_and_has_its_page(pool: Pool) -> None:
+    job_id = failed(pool)
+    auditor = client_of(user("auditor", "view_jobs", "view_job_args", is_staff=True))
+
+    listed, shown = read(viewer(), JOBS, status="failed"), job_page(auditor, pool, job_id)
+
+    assert re.findall(r'yt-id">(\d+)<', listed) == [str(job_id)]
+    # Nobody has counted the rows.
+    assert '<span class="yt-count">0+</span>' in listed
+    assert "1 to 1 " in words(listed)
+    assert "Failed" in shown
+    # S2: a name calls it secret, in a row as in memory.
+    assert "hunter2" not in listed + shown
+    assert "recorded" in words(page(viewer())).partition("Pools")[2]
+
+
+def test_it_is_tried_again_from_its_page(pool: Pool) -> None:
+    job_id = failed(pool)
+
+    assert said_after(operator(), steer_url("retry", "mail", job_id)) == [f"Retried job {job_id} of mail."]
+    assert pool.wait(job_id, 5).response == "done"
+
+
+def test_what_another_process_runs_is_shown_and_refused_with_a_sentence(pool: Pool) -> None:
+    job_id = failed(pool)
+    theirs = job_id + 7 * BLOCK
+    owner = JobOwner.objects.create(
+        machine="other", boot="1", pid_space="1", pid=4711, born="1", host="vm", started_at=timezone.now()
+    )
+    JobRecord.objects.filter(job_id=job_id).update(
+        job_id=theirs, status=JobStatus.RUNNING, owner=owner, error="", kind=""
+    )
+    client = operator()
+
+    shown = words(job_page(client, pool, theirs))
+    one = said_after(client, steer_url("cancel", "mail", theirs))
+    many = client.post(
+        "/admin/yao_tasks/dashboard/jobs/all/cancel/",
+        {"job": f"mail/{theirs}", "confirmed": "1"},
+        follow=True,
+    )
+
+    assert "Running" in shown
+    assert len(one) == 1
+    assert "lives in the memory of process" in one[0]
+    assert "1 skipped: lives in another process." in words(many.content.decode())

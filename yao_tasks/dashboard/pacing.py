@@ -1,0 +1,49 @@
+"""Do something again and again, at a rate: retrying hundreds at once would flood what they all call."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from yao_tasks import boot
+from yao_tasks.core.errors import PoolClosed, QueueFull
+from yao_tasks.core.log import logger
+
+# Who waits for a full queue, or whose pools were closed, looks this often at least (s).
+LOOK = 1.0
+
+Act = Callable[[], object]
+
+
+def pace(acts: Sequence[Act], per_second: float) -> None:
+    """Do these in a thread of their own, so many a second; ends with the process, or when its pools are closed.
+
+    Where a queue is full the rest waits. An act that fails otherwise is left out, with a line in the log.
+    """
+    house = boot.house()
+    thread = threading.Thread(
+        target=_run, args=(acts, 1 / per_second, house), name="yao_tasks-dashboard-pace", daemon=True
+    )
+    thread.start()
+
+
+def _run(acts: Sequence[Act], pause: float, house: boot.House) -> None:
+    for place, act in enumerate(acts):
+        if place:
+            _sleep(pause, house)
+        while not house.closed:
+            try:
+                act()
+            except QueueFull:
+                _sleep(LOOK, house)
+                continue
+            except PoolClosed:
+                return
+            except Exception as error:  # noqa: BLE001 - it may have been forgotten, or tried again by somebody else
+                logger.info("The dashboard left out a job: %s", error)
+            break
+
+
+def _sleep(seconds: float, house: boot.House) -> None:
+    until = time.monotonic() + seconds
+    while not house.closed and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK))

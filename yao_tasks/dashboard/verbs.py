@@ -1,0 +1,88 @@
+"""What can be done to many jobs at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from yao_tasks.core.jobs import FAILURE_NAME, JobInfo
+from yao_tasks.pools import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """One of them."""
+
+    name: str
+    """As in the address, and in `Pool.supports`."""
+    question: Promise
+    button: Promise
+    count: Promise
+    past: str
+    """For the admin's log, which is kept in English."""
+    fits: Callable[[JobInfo], bool]
+    """Whether it can be done to a job as it is now."""
+    act: Callable[[Pool, JobInfo], bool]
+    """Do it. False where nothing was there to do it to; raises what the pool raises."""
+    can_be_paced: bool = False
+
+    def said(self, count: int) -> str:
+        """What was done, in the reader's words."""
+        return str(self.count % {"count": count})
+
+    def bound(self, pool: Pool, info: JobInfo) -> Callable[[], bool]:
+        """Do it, later."""
+        return partial(self.act, pool, info)
+
+
+def _cancel(pool: Pool, info: JobInfo) -> bool:
+    return pool.cancel(info.id)
+
+
+def _retry(pool: Pool, info: JobInfo) -> bool:
+    pool.retry(info.id)
+    return True
+
+
+def _duplicate(pool: Pool, info: JobInfo) -> bool:
+    pool.using(on_commit=False).add(*info.args, **info.kwargs)
+    return True
+
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            name="cancel",
+            question=_("Cancel jobs"),
+            button=_("Cancel these jobs"),
+            count=ngettext_lazy("Cancelled %(count)d job.", "Cancelled %(count)d jobs.", "count"),
+            past="Cancelled",
+            fits=lambda info: not info.is_finished,
+            act=_cancel,
+        ),
+        Verb(
+            name="retry",
+            question=_("Retry jobs"),
+            button=_("Retry these jobs"),
+            count=ngettext_lazy("Retried %(count)d job.", "Retried %(count)d jobs.", "count"),
+            past="Retried",
+            fits=lambda info: info.status == FAILURE_NAME,
+            act=_retry,
+            can_be_paced=True,
+        ),
+        Verb(
+            name="duplicate",
+            question=_("Duplicate jobs"),
+            button=_("Duplicate these jobs"),
+            count=ngettext_lazy("Duplicated %(count)d job.", "Duplicated %(count)d jobs.", "count"),
+            past="Duplicated",
+            fits=lambda info: True,
+            act=_duplicate,
+            can_be_paced=True,
+        ),
+    )
+}
