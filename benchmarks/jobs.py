@@ -6,6 +6,7 @@ run would take the GIL from them.
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,28 @@ def started(job_id: int, added: float) -> None:
     """Note how long ago the job was added."""
     latencies.append(time.perf_counter() - added)
     finish()
+
+
+# In processes
+
+
+def idle(job_id: int) -> None:
+    """Do nothing."""
+
+
+def ended(job_id: int, result: None) -> None:
+    """In the parent: be counted."""
+    finish()
+
+
+def moment(job_id: int) -> float:
+    """Say when it began: all processes of a machine share the monotonic clock."""
+    return time.monotonic()
+
+
+def pid(job_id: int) -> int:
+    """Say where it ran."""
+    return os.getpid()
 
 
 @contextmanager

@@ -1,14 +1,20 @@
 """Django settings of the tests: everything in a temporary folder that goes with the process."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from demo_project.mail import mail_settings
 
-FOLDER = Path(tempfile.mkdtemp(prefix="tests-"))
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+# Children of process workers have the folder of the process that they belong to: some are killed, and put nothing away.
+if "YAO_TESTS_FOLDER" in os.environ:
+    FOLDER = Path(os.environ["YAO_TESTS_FOLDER"])
+else:
+    FOLDER = Path(tempfile.mkdtemp(prefix="tests-"))
+    os.environ["YAO_TESTS_FOLDER"] = str(FOLDER)
+    atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 BASE_DIR = Path(__file__).parent
 SECRET_KEY = "tests only"
@@ -62,4 +68,5 @@ STATIC_URL = "static/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 globals().update(mail_settings("", FOLDER / "outbox"))
 DEMO_PAUSE = 0
+DATA_DIR = Path(os.environ.get("DEMO_DATA", FOLDER))
 YAO_TASKS = {"STATE_DIR": Path(tempfile.gettempdir()) / "yao_tasks-tests"}

@@ -5,16 +5,19 @@ After a fork everything is new: a pid that differs says so, since not every serv
 """
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import callables, conf, connections, leaving, loading, sensitive, servers, surroundings
+from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
 from yao_tasks.core import current, listening
+from yao_tasks.core.children import link
+from yao_tasks.core.children.frames import ROOM
+from yao_tasks.core.children.spawner import Spawner
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.diary import diary
@@ -23,20 +26,18 @@ from yao_tasks.core.ids import Ids, Owner
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
 from yao_tasks.core.starvation import Starvation
-from yao_tasks.engines.base import Callables, Engine, Home
-from yao_tasks.engines.embedded import EmbeddedEngine
-from yao_tasks.engines.inline import InlineEngine
+from yao_tasks.core.workers.process import Children
+from yao_tasks.engines.base import Engine, Home
+from yao_tasks.engines.choice import ENGINES, Build
+from yao_tasks.engines.desk import PoolDesk
+from yao_tasks.engines.forwarded import Engines
+from yao_tasks.loops import LoopOfProcess
 
 if TYPE_CHECKING:
-    from yao_tasks.core.workers.lag import LoopLag, Running
-    from yao_tasks.core.workers.loop import Loop
+    from yao_tasks.core.workers.lag import Running
 
 # What the journal is given to write the last ends (s).
 LAST_WRITES = 1.0
-# What the event loop is given to come to its end, once all pools are closed (s).
-LOOP_SECONDS = 0.5
-
-Build = Callable[[Definition, Callables, Home], Engine]
 
 
 class House:
@@ -51,12 +52,9 @@ class House:
         self.build = build
         self.engines: dict[str, Engine] = {}
         self.closed = False
-        self._loop: Loop | None = None
-        self._lag: LoopLag | None = None
-        # Guards the making of the loop.
-        self._making = threading.Lock()
+        self.loops = LoopOfProcess(self._coroutines)
         clock = Clock(busy=lambda: self.starvation.attend())
-        self.starvation = Starvation(self._running, lambda: clock.is_watching, self._look)
+        self.starvation = Starvation(self._running, lambda: clock.is_watching, self.loops.look)
         self.home = Home(
             clock=clock,
             ids=Ids(settings.state_dir),
@@ -72,7 +70,8 @@ class House:
                 release=settings.release or "",
             ),
             carriers=surroundings.carriers(),
-            loop=self.loop,
+            loop=self.loops.loop,
+            children=children(settings),
         )
 
     def open(self, task: str) -> Engine:
@@ -82,23 +81,6 @@ class House:
         # No lock around the imports: one that another thread imports may want a task itself. Two engines may
         # be built then; the first stays, and the other has started nothing.
         return self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
-
-    def loop(self) -> "Loop":
-        """The event loop of this process; it starts its thread when a pool first needs it."""
-        # Here, not above: it imports asyncio, which costs each start of a process 20 ms.
-        from yao_tasks.core.workers.lag import LoopLag
-        from yao_tasks.core.workers.loop import Loop
-
-        with self._making:
-            if self._loop is None:
-                threads = conf.current().async_threads
-                self._loop = Loop(threads=threads, context_with=sensitive.context_with)
-                self._lag = LoopLag(self._loop, self._coroutines)
-            return self._loop
-
-    def left(self, deadline: float) -> list[str]:
-        """Wait for the threads that coroutines use, until then (monotonic seconds); names those that go on."""
-        return [] if self._loop is None else self._loop.left(deadline)
 
     def live(self) -> int:
         """How many jobs wait or run."""
@@ -123,17 +105,9 @@ class House:
         self.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
         self.home.clock.stop()
         self.starvation.stop()
-        self.close_loop()
+        self.loops.close()
+        self.home.stop_children()
         return lost
-
-    def close_loop(self) -> None:
-        """End the event loop, if there is one: once the pools are closed."""
-        if self._loop is not None and not self._loop.close(LOOP_SECONDS):
-            logger.error(
-                "The event loop is blocked by a handler, and can't be closed: its thread goes on. There it is:\n%s",
-                self._loop.stack(),
-                extra={"task": None, "job": None, "attempt": None},
-            )
 
     def _running(self) -> list[str]:
         """The tasks that run just now, as often as they do."""
@@ -144,10 +118,6 @@ class House:
         """The runs that are coroutines just now."""
         return [run for engine in list(self.engines.values()) for run in engine.coroutines()]
 
-    def _look(self) -> None:
-        if self._lag is not None:
-            self._lag.look()
-
     def _opening(self) -> None:
         if self.closed:
             raise RuntimeError("its pools were closed")
@@ -157,15 +127,17 @@ class House:
         self.home.clock.start()
 
 
-def _embedded(definition: Definition, callables: Callables, home: Home) -> Engine:
-    if not definition.record:
-        return EmbeddedEngine(definition, callables, home)
-    from yao_tasks.engines.recorded import RecordedEngine
+class Outpost(House):
+    """The house of a process worker's child: its pools are its parent's, and it starts nothing."""
 
-    return RecordedEngine(definition, callables, home)
+    def __init__(self, here: link.Link) -> None:
+        self.closed = True
+        self.engines = Engines(here)
 
+    def open(self, task: str) -> Engine:
+        """The task's pool, in the parent."""
+        return self.engines[task]
 
-ENGINES: dict[str, Build] = {"embedded": _embedded, "inline": InlineEngine}
 
 # By pid: what a forked child finds of its parent's is not its own.
 _houses: dict[int, House] = {}
@@ -174,6 +146,28 @@ _build: Build | None = None
 _resets = 0
 # Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
 _serving = False
+
+
+def children(settings: conf.Settings) -> Children:
+    """What process workers need of this process."""
+    return Children(
+        spawner=Spawner(child_environ, most=settings.max_result + ROOM),
+        jobs=settings.child_jobs,
+        memory=settings.child_memory and settings.child_memory * 2**20,
+        setup=lambda: {
+            "dirs": [str(folder) for folder in settings.dirs],
+            "around": settings.around,
+            "max_result": settings.max_result,
+        },
+        desk=lambda channel: PoolDesk(channel, engine),
+        carried=surroundings.carried,
+    )
+
+
+def child_environ() -> dict[str, str]:
+    """The environment of a child: this process's, with the settings that it really uses."""
+    module = getattr(django_settings, "SETTINGS_MODULE", None)
+    return {**os.environ, **({"DJANGO_SETTINGS_MODULE": module} if module else {})}
 
 
 def engine(task: str) -> Engine:
@@ -186,7 +180,7 @@ def engine(task: str) -> Engine:
 
 def house() -> House:
     """The house of this process. Whoever comes first builds it; it has started nothing yet."""
-    return _houses.setdefault(os.getpid(), House(_build))
+    return _houses.setdefault(os.getpid(), House(_build) if link.here is None else Outpost(link.here))
 
 
 def definition_of(task: str) -> Definition:
@@ -293,8 +287,9 @@ def leave() -> None:
         seconds = leaving.EVENT_SECONDS
     deadline = time.monotonic() + seconds
     leaving.close(engines, seconds)
+    mine.home.stop_children()
     mine.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
-    mine.close_loop()
+    mine.loops.close()
 
 
 os.register_at_fork(after_in_child=after_fork)

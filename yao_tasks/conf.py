@@ -57,9 +57,9 @@ class Settings:
         default=(), metadata=key(listing(dotted("the dotted path of a callable")))
     )
     async_threads: int = field(default=20, metadata=key(whole(1, 1_000)))
-    child_jobs: int = field(default=500, metadata=key(whole(1), built=[]))
+    child_jobs: int = field(default=500, metadata=key(whole(1)))
     # MiB
-    child_memory: int | None = field(default=None, metadata=key(whole(1), built=[]))
+    child_memory: int | None = field(default=None, metadata=key(whole(1)))
     database: str = field(default="default", metadata=key(readable()))
     run_durable: bool | None = field(default=None, metadata=key(flag(), built=[]))
     poll_interval: float = field(default=1.0, metadata=key(number(0, above=True), built=[]))

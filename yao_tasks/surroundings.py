@@ -1,21 +1,26 @@
 """What a project wants around each run: values carried over from the caller, and context managers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
+from datetime import timedelta, tzinfo
+from datetime import timezone as fixed
 from functools import partial, update_wrapper
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone, translation
 
 from yao_tasks import conf, handlers
+from yao_tasks.core import strict
 from yao_tasks.core.current import CurrentJob, current_job
 from yao_tasks.core.faults import Code, Fault
 
 Restore = Callable[[], object]
 """Sets one carried value in the run's fresh context."""
 Around = Callable[[CurrentJob | None], AbstractContextManager[Any]]
+_NOTHING: Any = object()
 
 
 def carriers() -> tuple[Callable[[], Restore | None], ...]:
@@ -38,6 +43,54 @@ def surrounded(handler: Callable[..., Any], around: tuple[Around, ...]) -> Calla
     inside = _await_inside if handlers.is_async(handler) else _run_inside
     # With its signature, which the testing kit asks for.
     return update_wrapper(partial(inside, handler, around), handler)
+
+
+def carried() -> dict[str, Any]:
+    """What `CARRY_CONTEXT` names, as the calling context has it, in JSON. TypeError, ValueError for what isn't that."""
+    values: dict[str, Any] = {}
+    for name in conf.current().carry_context:
+        if name == "language":
+            values[name] = translation.get_language()
+        elif name == "timezone":
+            values[name] = _zone_out(timezone.get_current_timezone())
+        else:
+            _add_value(name, values)
+    return values
+
+
+def restore(values: Mapping[str, Any]) -> None:
+    """Set in the calling context what `carried` answered elsewhere."""
+    for name, value in values.items():
+        if name == "language":
+            (translation.deactivate_all if value is None else partial(translation.activate, value))()
+        elif name == "timezone":
+            timezone.activate(_zone_in(value))
+        else:
+            variable = handlers.attribute(name)
+            assert isinstance(variable, ContextVar)
+            variable.set(value)
+
+
+def _add_value(name: str, values: dict[str, Any]) -> None:
+    variable = handlers.attribute(name)
+    if not isinstance(variable, ContextVar) or (value := variable.get(_NOTHING)) is _NOTHING:
+        return
+    try:
+        values.update(strict.copied((), {name: value})[1])
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f'CARRY_CONTEXT carries "{name}" over, and its value can\'t go to a process worker. {error}'
+        ) from None
+
+
+def _zone_out(zone: tzinfo) -> str | float:
+    """The name of a time zone, or the seconds by which a nameless one differs from UTC."""
+    key = getattr(zone, "key", None)
+    return key if isinstance(key, str) else (zone.utcoffset(None) or timedelta()).total_seconds()
+
+
+def _zone_in(value: str | float) -> tzinfo:
+    return ZoneInfo(value) if isinstance(value, str) else fixed(timedelta(seconds=value))
 
 
 def faults() -> list[Fault]:

@@ -36,11 +36,12 @@ def all_figures() -> dict[str, Figure]:
     from benchmarks.figures.latency import latency
     from benchmarks.figures.memory import memory
     from benchmarks.figures.million import million
+    from benchmarks.figures.processes import apart, apart_latency, apart_memory
     from benchmarks.figures.startup import startup
     from benchmarks.figures.throughput import busy_add, end_to_end, futures_kept, short_jobs
 
     threads = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs)
     memory_only = (*threads, coroutines, short_coroutines, startup, idle)
     history = (recorded_add, rows_sqlite, rows_postgresql, rows_mariadb, get_among_million)
-    figures = memory_only + history
+    figures = (*memory_only, *history, apart, apart_latency, apart_memory)
     return {figure.__name__: figure for figure in figures}

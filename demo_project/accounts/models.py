@@ -1,4 +1,4 @@
-"""What the site keeps of a welcome mail when its job is long forgotten."""
+"""What the site keeps: of a welcome mail when its job is long forgotten, and of lists that were imported."""
 
 from typing import Any
 
@@ -48,3 +48,20 @@ class WelcomeMail(models.Model):
             "message": "",
             "response": None,
         }
+
+
+class Contact(models.Model):
+    """Somebody of a list that was imported."""
+
+    name = models.CharField(_("name"), max_length=200)
+    email = models.EmailField(_("e-mail address"), unique=True)
+
+    class Meta:
+        """By name."""
+
+        ordering = ("name",)
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+
+    def __str__(self) -> str:
+        return self.name

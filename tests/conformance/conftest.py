@@ -10,29 +10,56 @@ from typing import Any, Protocol
 import pytest
 from asgiref.sync import sync_to_async
 
+from tests import children
+from tests.conformance.lending import Lender
 from tests.conftest import Site
 from yao_tasks import current_job
 from yao_tasks.pools import Pool
 
 # A new kind of worker joins the suite by its name here.
-KINDS = ["thread", "async"]
+KINDS = ["thread", "async", "process"]
 
 
 class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
+# Processes take a hundred seconds over the suite: their own promises (`test_processes.py`) are in the quick tier.
+_SLOW = {"process": pytest.param("process", marks=pytest.mark.slow)}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test once for each kind; `@pytest.mark.kinds(…)` names those of which it is true, and its comment why."""
     if "kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("kinds")
-        metafunc.parametrize("kind", KINDS if marker is None else marker.args, indirect=True)
+        kinds = KINDS if marker is None else marker.args
+        metafunc.parametrize("kind", [_SLOW.get(kind, kind) for kind in kinds], indirect=True)
 
 
 @pytest.fixture
-def kind(request: pytest.FixtureRequest) -> str:
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The `worker_type` of the tasks that `task` makes."""
+    if request.param == "process":
+        monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
     return str(request.param)
+
+
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that other tests have used are used again: it takes longer to start one than most tests to run."""
+    monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
+
+
+@pytest.fixture
+def child_task(site: Site) -> Callable[..., Pool]:
+    """Make a task whose handler is `tests.children.<name>`, run by process workers."""
+
+    def make(name: str, task: str = "job", **keys: Any) -> Pool:
+        return site.task(
+            task, getattr(children, name), process=f"tests.children.{name}", worker_type="process", **keys
+        )
+
+    return make
 
 
 @pytest.fixture
@@ -53,7 +80,11 @@ def stubborn_task(site: Site, kind: str) -> MakeTask:
 
 def maker(site: Site, kind: str, awaited: Callable[..., Any]) -> MakeTask:
     def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
-        handler = awaited(handler) if kind == "async" else handler
+        if kind == "async":
+            handler = awaited(handler)
+        if kind == "process":
+            # By a name that the child can import: see `bridge`.
+            keys["process"] = f"tests.conformance.bridge.{site.name(handler)}"
         return site.task(task, handler, worker_type=kind, **keys)
 
     return make

@@ -123,10 +123,11 @@ def test_who_stops_in_the_middle_leaves_nobody_waiting(task: MakeTask) -> None:
     assert pool.wait(ids[1], SECONDS).response == "b"
 
 
-def test_jobs_that_are_cancelled_time_out_or_are_lost_come_too(site: Site, task: MakeTask) -> None:
+def test_jobs_that_are_cancelled_time_out_or_are_lost_come_too(site: Site, task: MakeTask, kind: str) -> None:
     gate = site.gate()
     pool = task(gate, worker_nums=3, retention=0)
-    times_out = pool.using(timeout=0.1).add()
+    # Not before all run: the others' processes have to start first.
+    times_out = pool.using(timeout=2 if kind == "process" else 0.1).add()
     cancelled, lost = pool.add(), pool.add()
     gate.entered(3)
     kinds: list[str | None] = []

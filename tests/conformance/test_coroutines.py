@@ -14,14 +14,14 @@ from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
 
 
 def test_a_job_is_added_looked_at_and_waited_for(task: MakeTask) -> None:
-    pool = task(lambda job_id, *args, **kwargs: (args, kwargs))
+    pool = task(lambda job_id, *args, **kwargs: [list(args), kwargs])
 
     async def main() -> Any:
         job_id = await pool.aadd("ada", name="Ada")
         assert (await pool.aget(job_id)).id == job_id
         return await pool.await_end(job_id, timeout=SECONDS)
 
-    assert asyncio.run(main()).response == (("ada",), {"name": "Ada"})
+    assert asyncio.run(main()).response == [["ada"], {"name": "Ada"}]
 
 
 def test_options_hold_for_a_job_added_by_a_coroutine(task: MakeTask) -> None:

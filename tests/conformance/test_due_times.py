@@ -168,12 +168,14 @@ def test_a_job_that_has_not_started_when_it_expires_is_cancelled(
     assert pool.metrics()["failed"]["cancelled"] == 1
 
 
-def test_a_job_that_has_started_in_time_does_not_expire(site: Site, task: MakeTask) -> None:
+def test_a_job_that_has_started_in_time_does_not_expire(site: Site, task: MakeTask, kind: str) -> None:
     gate = site.gate()
     pool = task(gate, worker_nums=2)
-    job_id = pool.using(expires=0.15).add("result")
+    # A process has to start first.
+    seconds = 1 if kind == "process" else 0.15
+    job_id = pool.using(expires=seconds).add("result")
     gate.entered()
-    marker = pool.using(run_after=0.2).add()
+    marker = pool.using(run_after=seconds + 0.05).add()
     until(lambda: pool.get(marker).status == "RUNNING", "its time to be over")
 
     assert pool.get(job_id).status == "RUNNING"
@@ -181,7 +183,7 @@ def test_a_job_that_has_started_in_time_does_not_expire(site: Site, task: MakeTa
     assert pool.wait(job_id, SECONDS).response == "result"
 
 
-def test_a_job_between_two_runs_has_started_and_does_not_expire(task: MakeTask) -> None:
+def test_a_job_between_two_runs_has_started_and_does_not_expire(task: MakeTask, kind: str) -> None:
     def handler(job_id: int) -> str:
         job = current_job()
         assert job is not None
@@ -189,9 +191,11 @@ def test_a_job_between_two_runs_has_started_and_does_not_expire(task: MakeTask) 
             raise ValueError
         return "second run"
 
-    pool = task(handler, attempts=1, attempt_after=200)
+    # A process has to start first.
+    seconds = 1 if kind == "process" else 0.1
+    pool = task(handler, attempts=1, attempt_after=int(seconds * 2_000))
 
-    job_id = pool.using(expires=0.1).add()
+    job_id = pool.using(expires=seconds).add()
 
     assert pool.wait(job_id, SECONDS).response == "second run"
 

@@ -36,6 +36,7 @@ def test_add_progress_and_success_come_in_that_order_and_once(task: MakeTask, no
     ]
 
 
+@pytest.mark.kinds("thread")  # the exception itself; a RemoteError elsewhere
 def test_a_failing_job_has_one_error_event_after_its_last_run_with_what_was_raised_last(
     task: MakeTask, notes: Notes
 ) -> None:

@@ -34,6 +34,7 @@ class Unprintable(Exception):
         raise RuntimeError("no text")
 
 
+@pytest.mark.kinds("thread")  # the exception itself; test_processes.py has the like
 @pytest.mark.parametrize(
     "exception",
     [
@@ -84,6 +85,7 @@ def test_system_exit_is_retried_as_any_failure(task: MakeTask) -> None:
     assert pool.wait(pool.add(), SECONDS).attempt == 3
 
 
+@pytest.mark.kinds("thread")  # test_processes.py has the like
 def test_a_failure_keeps_text_that_names_the_handlers_own_lines_and_not_ours(task: MakeTask) -> None:
     pool = task(fail)
 

@@ -21,7 +21,7 @@ in_transactions = pytest.mark.django_db(transaction=True)
 
 
 def echo(job_id: int, *args: Any) -> tuple[Any, ...]:
-    return args
+    return list(args)
 
 
 def nothing_happened(pool: Pool, notes: Notes, ran: list[int], *, worker_nums: int, size: int) -> None:
@@ -46,7 +46,7 @@ def test_each_call_becomes_a_job_and_the_ids_come_in_its_order(task: MakeTask, n
 
     assert isinstance(ids, list)
     assert ids == sorted(set(ids))
-    assert [pool.wait(job_id, SECONDS).response for job_id in ids] == [("ada", 1), ("bob",), ()]
+    assert [pool.wait(job_id, SECONDS).response for job_id in ids] == [["ada", 1], ["bob"], []]
     pool.close()
     assert [notes.names(job_id) for job_id in ids] == [["add", "success"]] * 3
 
@@ -63,7 +63,7 @@ def test_any_iterable_will_do(task: MakeTask) -> None:
 
     ids = pool.add_many((number,) for number in range(5))
 
-    assert [pool.wait(job_id, SECONDS).response for job_id in ids] == [(number,) for number in range(5)]
+    assert [pool.wait(job_id, SECONDS).response for job_id in ids] == [[number] for number in range(5)]
 
 
 def test_they_start_in_the_order_of_the_calls(task: MakeTask) -> None:
@@ -150,6 +150,7 @@ def test_one_duplicate_adds_none_whether_of_each_other_or_of_one_before(
     assert len(pool.add_many([("a",), ("b",)])) == 2
 
 
+@pytest.mark.kinds("thread")  # other kinds refuse such arguments
 def test_arguments_that_can_not_be_compared_add_none(task: MakeTask, notes: Notes) -> None:
     ran: list[int] = []
     pool = task(
@@ -261,7 +262,7 @@ def test_in_a_transaction_they_wait_for_the_commit(task: MakeTask, notes: Notes)
         with pytest.raises(QueueFull):
             pool.add_many([()])
 
-    assert [pool.wait(job_id, SECONDS).response for job_id in ids] == [("a",), ("b",), ("c",)]
+    assert [pool.wait(job_id, SECONDS).response for job_id in ids] == [["a"], ["b"], ["c"]]
 
 
 @in_transactions
@@ -299,7 +300,7 @@ def test_what_could_not_be_added_does_not_break_the_transaction(task: MakeTask) 
             pool.add_many([()] * 3)
         job_id = pool.add("a")
 
-    assert pool.wait(job_id, SECONDS).response == ("a",)
+    assert pool.wait(job_id, SECONDS).response == ["a"]
 
 
 # Findable
@@ -313,8 +314,8 @@ def test_its_jobs_are_found_as_long_as_the_list_is_held(task: MakeTask, retentio
     until(lambda: not pool.jobs, "all to run")
     pool.close()
 
-    assert pool.get(first).response == ("a",)
-    assert pool.wait(second, 0).response == ("b",)
+    assert pool.get(first).response == ["a"]
+    assert pool.wait(second, 0).response == ["b"]
     assert {info.id for info in pool.as_completed(ids, 1)} == {first, second}
     del ids
     gc.collect()
@@ -337,7 +338,7 @@ def test_more_jobs_than_retention_keeps_are_found(task: MakeTask, settings: Any)
     ids = pool.add_many([(number,) for number in range(10)])
 
     until(lambda: not pool.jobs, "all to run")
-    assert [pool.get(job_id).response for job_id in ids] == [(number,) for number in range(10)]
+    assert [pool.get(job_id).response for job_id in ids] == [[number] for number in range(10)]
 
 
 def test_a_job_of_a_held_list_that_was_retried_is_never_shown_as_it_was(task: MakeTask) -> None:
@@ -364,7 +365,7 @@ def test_a_job_of_a_held_list_that_was_retried_is_never_shown_as_it_was(task: Ma
 )
 def test_a_copy_of_the_list_is_a_plain_one(task: MakeTask, other: Any) -> None:
     pool = task(echo)
-    ids = pool.add_many([(lambda: "what no pickle takes",)])
+    ids = pool.add_many([("a",)])
 
     assert other(ids) == ids
     assert type(other(ids)) is list

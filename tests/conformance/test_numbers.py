@@ -90,12 +90,17 @@ def test_what_happened_is_counted_by_kind(site: Site, stubborn_task: MakeTask) -
 
     metrics = pool.metrics()
     assert metrics["failed"] == {"raised": 1, "timeout": 1, "cancelled": 1, "lost": 1}
-    assert (metrics["added"], metrics["succeeded"], metrics["retried"], metrics["refused"]) == (5, 1, 2, 1)
+    assert (metrics["added"], metrics["succeeded"], metrics["retried"], metrics["refused"]) == (
+        5,
+        1,
+        2,
+        1,
+    )
     assert 5 <= metrics["started"] <= 6
     assert sum(metrics["failed"].values()) + metrics["succeeded"] == metrics["added"]
 
 
-def test_times_are_those_of_jobs_that_have_ended(site: Site, task: MakeTask) -> None:
+def test_times_are_those_of_jobs_that_have_ended(site: Site, task: MakeTask, kind: str) -> None:
     pool = task(lambda job_id, seconds: time.sleep(seconds), worker_nums=1)
     pool.wait(pool.add(0), SECONDS)
     first, second = pool.add(0.1), pool.add(0)
@@ -108,7 +113,8 @@ def test_times_are_those_of_jobs_that_have_ended(site: Site, task: MakeTask) -> 
     assert 0 <= run["p50"] < 0.1 <= run["p95"] * 1.07
     assert run["p95"] <= run["max"]
     assert 0.09 < wait["max"] < 0.3
-    assert wait["p50"] < 0.09
+    # A worker's first job may wait for its process.
+    assert kind == "process" or wait["p50"] < 0.09
 
 
 def test_percentiles_are_exact_to_a_sixteenth(task: MakeTask) -> None:
@@ -173,6 +179,7 @@ def test_a_delayed_job_that_is_due_now_does_not_hide_one_that_has_waited_longer(
     assert pool.metrics()["oldest_waiting"] > 0.15
 
 
+@pytest.mark.kinds("thread")  # the clock of the engine is moved, a child's isn't
 def test_minutes_are_sixty_the_oldest_first(task: MakeTask, later: Any) -> None:
     def handler(job_id: int, *, fails: bool = False) -> None:
         if fails:
@@ -207,6 +214,7 @@ def test_what_is_older_than_an_hour_is_in_no_figure_but_the_counts(task: MakeTas
     assert sum(minute["succeeded"] for minute in metrics["minutes"]) == 0
 
 
+@pytest.mark.kinds("thread")  # the clock of the engine is moved, a child's isn't
 def test_an_hour_of_many_jobs_keeps_no_job_and_sixty_minutes(task: MakeTask, later: Any) -> None:
     pool = task(lambda job_id: None, retention=0)
     engine: Any = boot.engine(pool.id)

@@ -17,7 +17,7 @@ ITS_FIELDS = {"id", "status", "current", "total", "message", "response"}
 
 
 def test_add_answers_an_id_and_get_six_fields(task: MakeTask) -> None:
-    task(lambda job_id, *args: {"message": "ok", "args": args}, "test")
+    task(lambda job_id, *args: {"message": "ok", "args": list(args)}, "test")
 
     job_id = Process("tasks.test.add", "test_data", 123)
     tasks["test"].wait(job_id, SECONDS)
@@ -28,7 +28,7 @@ def test_add_answers_an_id_and_get_six_fields(task: MakeTask) -> None:
         "current": 0,
         "total": 0,
         "message": "",
-        "response": {"message": "ok", "args": ("test_data", 123)},
+        "response": {"message": "ok", "args": ["test_data", 123]},
     }
 
 

@@ -230,6 +230,7 @@ def times_out(task: MakeTask, release: threading.Event, **keys: Any) -> tuple[Po
     return task(handler, timeout=0.1, attempts=2, attempt_after=0, worker_nums=1, **keys), runs
 
 
+@pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
 def test_a_timeout_is_tried_again_where_retry_on_names_it(stubborn_task: MakeTask, notes: Notes) -> None:
     release = threading.Event()
     pool, runs = times_out(

@@ -162,6 +162,7 @@ def test_what_is_forgotten_is_not_found(task: MakeTask) -> None:
     until(lambda: not pool.search(), "it to be forgotten")
 
 
+@pytest.mark.kinds("thread")  # other kinds refuse such arguments
 def test_arguments_that_are_no_json_are_searched_as_they_show(task: MakeTask) -> None:
     pool = task(lambda job_id, *args: None)
     cyclic: list[Any] = []

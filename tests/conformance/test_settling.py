@@ -136,6 +136,7 @@ def test_each_run_has_a_deadline_of_its_own(task: MakeTask) -> None:
     assert len(deadlines) == 4
 
 
+@pytest.mark.kinds("thread")  # a process is dead by then
 def test_a_job_whose_run_was_settled_is_told_so(site: Site, task: MakeTask) -> None:
     jobs: list[CurrentJob | None] = []
     gate = site.gate()
@@ -159,6 +160,7 @@ def test_a_job_whose_run_was_settled_is_told_so(site: Site, task: MakeTask) -> N
 # Retries
 
 
+@pytest.mark.kinds("thread")  # only here can a handler keep the clock from looking
 @pytest.mark.parametrize("raises", [False, True])
 def test_a_run_that_comes_back_late_has_timed_out_though_the_clock_could_not_look(
     task: MakeTask, monkeypatch: pytest.MonkeyPatch, *, raises: bool

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ def stick(pool: Pool, count: int) -> list[int]:
     return ids
 
 
+@pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
 def test_a_stuck_worker_is_counted_and_replaced(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=1)
 
@@ -65,6 +67,7 @@ def test_a_stuck_worker_is_counted_and_replaced(task: MakeTask, hang: Hang) -> N
     assert (pool.metrics()["stuck"], pool.metrics()["workers"], pool.metrics()["running"]) == (1, 2, 0)
 
 
+@pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
 def test_a_cancel_leaves_a_stuck_worker_too(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=1)
     job_id = pool.add()
@@ -76,6 +79,7 @@ def test_a_cancel_leaves_a_stuck_worker_too(task: MakeTask, hang: Hang) -> None:
     assert pool.wait(pool.add("next"), SECONDS).response == "next"
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 def test_all_workers_work_while_no_more_are_stuck_than_are_replaced(
     site: Site, task: MakeTask, hang: Hang
 ) -> None:
@@ -90,6 +94,7 @@ def test_all_workers_work_while_no_more_are_stuck_than_are_replaced(
     assert (pool.metrics()["running"], pool.metrics()["stuck"]) == (3, 3)
 
 
+@pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
 def test_a_worker_that_comes_back_is_taken_back(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=2)
     stick(pool, 2)
@@ -118,6 +123,7 @@ def test_one_that_comes_back_soon_is_not_replaced(task: MakeTask) -> None:
         assert pool.metrics()["workers"] == 1
 
 
+@pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
 def test_the_stacks_of_stuck_workers_are_shown(task: MakeTask, kind: str, hang: Hang) -> None:
     pool = task(hang, worker_nums=2)
     assert pool.metrics()["stacks"] == []
@@ -134,6 +140,7 @@ def test_the_stacks_of_stuck_workers_are_shown(task: MakeTask, kind: str, hang: 
     until(lambda: pool.metrics()["stacks"] == [], "them to come back")
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 def test_beyond_the_cap_nothing_is_replaced_and_add_is_refused_until_one_is_back(
     task: MakeTask, hang: Hang, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +168,7 @@ def test_beyond_the_cap_nothing_is_replaced_and_add_is_refused_until_one_is_back
     assert pool.wait(pool.add("next"), SECONDS).response == "next"
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 @pytest.mark.slow
 def test_saturation_is_one_error_line_with_all_stacks(
     task: MakeTask, hang: Hang, caplog: pytest.LogCaptureFixture
@@ -187,6 +195,7 @@ def test_saturation_is_one_error_line_with_all_stacks(
     hang.release.set()
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 @pytest.mark.slow
 def test_a_pool_that_hangs_again_after_it_came_back_says_so_again(
     task: MakeTask, hang: Hang, caplog: pytest.LogCaptureFixture
@@ -205,6 +214,7 @@ def test_a_pool_that_hangs_again_after_it_came_back_says_so_again(
         hang.release.clear()
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 def test_a_stuck_worker_takes_no_place_of_those_that_work(task: MakeTask, hang: Hang) -> None:
     pool = task(hang, worker_nums=1, size=1)
     stick(pool, 1)
@@ -258,6 +268,7 @@ def test_events_that_hang_are_given_up_outside_the_cap(
 # What the handler sees
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 def test_a_run_sees_that_it_was_settled(task: MakeTask) -> None:
     seen: list[tuple[bool, bool]] = []
     came: list[int] = []
@@ -280,6 +291,7 @@ def test_a_run_sees_that_it_was_settled(task: MakeTask) -> None:
     assert pool.wait(times_out, SECONDS).status == "FAILURE"
 
 
+@pytest.mark.kinds("thread")  # only threads go on after their end
 def test_a_run_that_is_followed_by_another_sees_that_it_was_settled(task: MakeTask) -> None:
     seen: list[int] = []
 
@@ -309,15 +321,16 @@ def test_a_run_knows_its_deadline(task: MakeTask) -> None:
     def handler(job_id: int) -> Any:
         job = current_job()
         assert job is not None
-        return job.deadline
+        return str(job.deadline)
 
     pool = task(handler, timeout=5)
 
     for adder, seconds in ((pool, 5), (pool.using(timeout=60), 60), (pool.using(timeout=0.5), 0.5)):
         info = pool.wait(adder.add(), SECONDS)
         assert info.started_at is not None
-        assert info.response.utcoffset() is not None
-        assert abs((info.response - info.started_at).total_seconds() - seconds) < 0.001
+        deadline = datetime.fromisoformat(info.response)
+        assert deadline.utcoffset() is not None
+        assert abs((deadline - info.started_at).total_seconds() - seconds) < 0.001
 
 
 def test_there_is_no_deadline_before_the_first_run(task: MakeTask) -> None:

@@ -50,6 +50,7 @@ def seen(job_id: int) -> tuple[str | None, str, str]:
     return translation.get_language(), timezone.get_current_timezone_name(), tenant.get("none")
 
 
+@pytest.mark.kinds("thread")  # test_processes.py has the like
 def test_what_carry_context_names_is_there_in_the_run_and_in_its_events(
     configure: Callable[..., None], task: MakeTask
 ) -> None:
@@ -67,6 +68,7 @@ def test_what_carry_context_names_is_there_in_the_run_and_in_its_events(
     assert in_event == [("de", "Asia/Tokyo", "ada")]
 
 
+@pytest.mark.kinds("thread")  # test_processes.py has the like
 def test_what_it_does_not_name_is_not_carried_and_nothing_stays_for_the_next_job(
     configure: Callable[..., None], task: MakeTask
 ) -> None:
@@ -82,6 +84,7 @@ def test_what_it_does_not_name_is_not_carried_and_nothing_stays_for_the_next_job
     assert answers == [("de", zone, "none"), (language, zone, "none")]
 
 
+@pytest.mark.kinds("thread")  # test_processes.py has the like
 def test_around_is_entered_around_each_run(configure: Callable[..., None], task: MakeTask) -> None:
     configure(AROUND=[f"{__name__}.around"])
 

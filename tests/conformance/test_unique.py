@@ -74,6 +74,7 @@ def test_other_arguments_are_not(busy: Pool, one: Call, other: Call) -> None:
     assert busy.add(*other[0], **other[1])
 
 
+@pytest.mark.kinds("thread")  # other kinds refuse such arguments
 @pytest.mark.parametrize(
     "argument",
     [float("nan"), float("inf"), b"x", {1, 2}, datetime.date(2026, 1, 1), {1: "one"}, object(), lambda: None],
@@ -89,6 +90,7 @@ def test_arguments_that_can_not_be_compared_need_a_key(busy: Pool, argument: obj
     assert busy.using(unique="a key").add("ada", argument)
 
 
+@pytest.mark.kinds("thread")  # other kinds refuse such arguments
 def test_a_value_inside_itself_needs_a_key_too(busy: Pool) -> None:
     cyclic: list[Any] = []
     cyclic.append(cyclic)

@@ -317,7 +317,6 @@ def test_only_coroutines_may_be_more_than_a_thousand(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "hint"),
     [
-        ("worker_type", "process", 'Leave "worker_type" out, or give "auto" or "thread" or "async".'),
         ("durable", True, 'Leave "durable" out.'),
         ("formerly", ["greeting"], 'Leave "formerly" out.'),
         ("engine", "host", 'Leave "engine" out, or give "embedded" or "inline".'),

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from yao_tasks.core.jobs import FAILED, READY, RETRYING, Job
-from yao_tasks.core.lifecycle import Lifecycle
 
 Row = TypeVar("Row")
 
@@ -15,12 +14,32 @@ Row = TypeVar("Row")
 TRACK_SECONDS = 0.1
 
 
-class Reporter(Protocol):
-    """Where a run's reports go: its pool's announcer."""
+class LifeSigns(Protocol):
+    """What a run sees of its pool."""
 
-    life: Lifecycle
-    timeout: float
-    tidy: Callable[[str], None]
+    @property
+    def task(self) -> str:
+        """The task's id."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether the pool is being closed."""
+
+
+class Reporter(Protocol):
+    """Where a run's reports go: its pool's announcer, or in a process of a worker's own the way to it."""
+
+    @property
+    def life(self) -> LifeSigns:
+        """The pool."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a run may take, if its job doesn't say otherwise."""
+
+    @property
+    def tidy(self) -> Callable[[str], None]:
+        """Called with the task's id in a thread of ours after it ran something foreign."""
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Store and tell a job's progress."""

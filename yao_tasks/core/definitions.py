@@ -88,7 +88,8 @@ class Definition(Mapping[str, object]):
     size: int = field(metadata=key(whole(1, 10_000_000)))
     event: Events = field(default=Events(), metadata=key(_OBJECT, inner=Events))
     worker_type: str = field(
-        default="auto", metadata=key(choice("auto", "thread", "async", "process"), built=["thread", "async"])
+        default="auto",
+        metadata=key(choice("auto", "thread", "async", "process")),
     )
     worker_max: int | None = field(default=None, metadata=key(whole(1, MOST_COROUTINES)))
     overflow: str = field(default="reject", metadata=key(choice("reject", "wait")))

@@ -11,7 +11,7 @@ from typing import Protocol
 from yao_tasks.core import log
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.clock import Clock
-from yao_tasks.core.errors import JobTimeout, Retry
+from yao_tasks.core.errors import JobTimeout
 from yao_tasks.core.failures import describe, timed_out
 from yao_tasks.core.jobs import ADDING, HELD, RUNNING, Job, JobError
 from yao_tasks.core.lifecycle import LIVE, RUNS, Lifecycle
@@ -113,7 +113,7 @@ class Ends:
         if self._is_overdue(job, attempt, self.clock.monotonic()):
             return False
         # A Retry while the pool is being closed costs no attempt: the handler was asked to come to an end.
-        free = self.life.closing and isinstance(exception, Retry)
+        free = self.life.closing and self.policy.judge(exception).asked
         now, delay = self.clock.monotonic(), self.policy.delay(exception, 0 if free else attempt - job.base)
         error = describe(exception)
         if delay is not None:

@@ -3,10 +3,24 @@
 Each error is named for its case and is a child of `TasksError` and of the built-in that fits.
 """
 
+from dataclasses import dataclass
+
 from yao_tasks.core.faults import shown
 
 # Ten years, in seconds: a moment this far away is still a date, which those much farther are not.
 LONGEST_WAIT = 10 * 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What becomes of a run that raised, as far as that depends on the exception."""
+
+    again: bool
+    """Whether it is tried again, if attempts are left."""
+    after: float | None = None
+    """Seconds until then; None: as the definition says."""
+    asked: bool = False
+    """Whether the handler asked for it, with `Retry`."""
 
 
 class TasksError(Exception):
@@ -89,7 +103,32 @@ class GiveUp(TasksError):
     """Raised by a handler: the job fails now, whatever attempts are left. Its text may be shown to users."""
 
 
-PUBLIC = [error for error in list(globals().values()) if isinstance(error, type)]
+class RemoteError(TasksError):
+    """Given to `event.error`: what a handler raised in a process of its own, as text.
+
+    `type`: the exception's name, with its module unless it is a built-in one.
+    """
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - JobInfo's name for it
+        message: str,
+        traceback: str = "",
+        verdict: "Verdict | None" = None,
+    ) -> None:
+        super().__init__(f"{type}: {message}" if message else type)
+        self.verdict = verdict
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+        # Shown with this one's own traceback, which ends where the answer was read.
+        if traceback:
+            self.add_note(f"In the worker's process:\n{traceback}")
+
+
+PUBLIC = [
+    error for error in list(globals().values()) if isinstance(error, type) and issubclass(error, TasksError)
+]
 for error in PUBLIC:
     # Tracebacks and `JobInfo.error.type` then show the name that a project can import.
     error.__module__ = "yao_tasks.errors"

@@ -2,7 +2,7 @@
 
 import traceback
 
-from yao_tasks.core.errors import JobCancelled, JobExpired, JobLost, JobTimeout, name_of
+from yao_tasks.core.errors import JobCancelled, JobExpired, JobLost, JobTimeout, RemoteError, name_of
 from yao_tasks.core.jobs import JobError
 from yao_tasks.core.log import safe_text
 
@@ -17,8 +17,24 @@ OUR_FRAMES = 1
 _CLASSES = {name_of(cls): cls for cls in (JobTimeout, JobCancelled, JobExpired, JobLost)}
 
 
+class WorkerDied(JobLost):
+    """Stands for the end of a run whose worker's process died in it. Raised by no handler."""
+
+
+WorkerDied.__module__, WorkerDied.__qualname__ = JobLost.__module__, JobLost.__qualname__
+
+
 def describe(exception: BaseException) -> JobError:
-    """What is kept of an exception that a handler raised."""
+    """What is kept of an exception that a handler raised, or that stands for what became of it elsewhere."""
+    if isinstance(exception, WorkerDied):
+        return lost(str(exception))
+    if isinstance(exception, RemoteError):
+        return JobError(
+            kind="raised",
+            type=exception.type,
+            message=exception.message or exception.type,
+            traceback=exception.traceback,
+        )
     message = safe_text(exception)[:MESSAGE_LIMIT]
     return JobError(
         kind="raised",

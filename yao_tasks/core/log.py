@@ -18,13 +18,14 @@ SHOWN = 20
 def ended(task: str, job: Job, exception: BaseException) -> None:
     """A job's final failure: one ERROR with `exc_info`, so that mail_admins and error trackers see it.
 
-    A cancel is somebody's wish, no fault: INFO. What a closed pool lost is one line (`lost`), not one a job.
+    A cancel is somebody's wish, no fault: INFO. What a closed pool lost is one line (`lost`), not one a job; what
+    was lost with a worker's process was raised, and has a line.
     """
     error = job.error
     assert error is not None
     if error.kind == "cancelled":
         _write(logging.INFO, task, job, "job %s was cancelled.", job.id)
-    elif error.kind != "lost":
+    elif error.kind != "lost" or exception.__traceback__ is not None:
         _note(task, job, job.attempt, error, job.ended)
         text = "job %s failed in run %s (%s): %s"
         values = (job.id, job.attempt, error.kind, printable(error.message))

@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from yao_tasks.core.errors import GiveUp, JobTimeout, Retry
+from yao_tasks.core.errors import GiveUp, JobTimeout, RemoteError, Retry, Verdict
 
 # So that jobs which failed together don't come back together.
 JITTER = 0.1
+
+_NEVER, _AGAIN = Verdict(again=False), Verdict(again=True)
 
 Exceptions = tuple[type[BaseException], ...]
 
@@ -30,15 +32,25 @@ class RetryPolicy:
 
     def delay(self, exception: BaseException, runs: int) -> float | None:
         """Seconds until the next run, after `runs` runs of which the last raised this; None: there is none."""
-        if runs > self.attempts or isinstance(exception, GiveUp):
+        verdict = self.judge(exception)
+        if runs > self.attempts or not verdict.again:
             return None
+        return self._wait(runs) if verdict.after is None else verdict.after
+
+    def judge(self, exception: BaseException) -> Verdict:
+        """What becomes of a run that raised this, if attempts are left."""
+        if isinstance(exception, RemoteError) and exception.verdict is not None:
+            # Judged where its class was at hand.
+            return exception.verdict
+        if isinstance(exception, GiveUp):
+            return _NEVER
         if isinstance(exception, Retry):
-            return self._wait(runs) if exception.after is None else exception.after
+            return Verdict(again=True, after=exception.after, asked=True)
         if isinstance(exception, self.give_up_on):
-            return None
+            return _NEVER
         if self.retry_on is not None and not isinstance(exception, self.retry_on):
-            return None
-        return self._wait(runs)
+            return _NEVER
+        return _AGAIN
 
     def delay_of_timeout(self, exception: JobTimeout, runs: int, *, stoppable: bool) -> float | None:
         """The same for a run that was cut off. One that can't be stopped may still be doing its work.

@@ -44,6 +44,15 @@ def encoded(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     return text
 
 
+def copied(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments as they arrive elsewhere: whatever the caller does to his lists later. Raises as `encoded`."""
+    text = encoded(args, kwargs)
+    if all(type(value) in _CHECKED for value in args) and all(type(v) in _CHECKED for v in kwargs.values()):
+        # Nothing in them can change.
+        return tuple(args), dict(kwargs)
+    return decoded(text)
+
+
 def decoded(text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments that `encoded` made a text of. ValueError for another text."""
     try:

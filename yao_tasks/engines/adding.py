@@ -1,18 +1,20 @@
 """How jobs come into an embedded pool: one, many, again."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial as bind
+from itertools import repeat
 from time import time as wall
 from typing import Any, NoReturn
 
+from yao_tasks.core import strict
 from yao_tasks.core.errors import DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
-from yao_tasks.core.jobs import ADDING, DELAYED, FAILED, HELD, READY, Job, Terms
+from yao_tasks.core.jobs import ADDING, DELAYED, HELD, READY, Job, Terms
 from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.engines import transactions
-from yao_tasks.engines.base import DEFAULTS, Arguments, Options
+from yao_tasks.engines.base import DEFAULTS, Arguments, Block, Options
 from yao_tasks.engines.batches import JobIds
 from yao_tasks.engines.likeness import key_of
 from yao_tasks.engines.parts import Parts
@@ -31,6 +33,8 @@ class Adding(Parts):
         job_id: int | None = None,
     ) -> int:
         """Add a job, as `Engine.add` says."""
+        if self.sends_arguments:
+            args, kwargs = strict.copied(args, kwargs)
         # The path of each job: what is rare is asked for in one read each, and calls are few.
         if not self.opened or not self.dropped.empty():
             self._prepare()
@@ -61,15 +65,43 @@ class Adding(Parts):
 
     def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
         """Add many jobs, as `Engine.add_many` says."""
+        if self.sends_arguments:
+            calls = [strict.copied(*call) for call in calls]
         self._prepare()
         block = transactions.open_block(options.database) if options.on_commit else None
+        return self._add_many(calls, options, block, partial=partial, new_ids=repeat(0))
+
+    def hold(
+        self,
+        calls: Sequence[Arguments],
+        options: Options,
+        block: Block,
+        *,
+        partial: bool = False,
+        ids: Iterable[int] = repeat(0),
+    ) -> list[int]:
+        """Add many for somebody else's transaction, as `Engine.hold` says."""
+        if self.sends_arguments:
+            calls = [strict.copied(*call) for call in calls]
+        self._prepare()
+        return self._add_many(calls, options, block, partial=partial, new_ids=ids)
+
+    def _add_many(
+        self,
+        calls: Sequence[Arguments],
+        options: Options,
+        block: Block | None,
+        *,
+        partial: bool,
+        new_ids: Iterable[int],
+    ) -> list[int]:
         admitted: dict[int, Job] = {}
         ids: list[int] = []
         if not partial:
             self._reserve(len(calls), patient=block is None)
         try:
-            for args, kwargs in calls:
-                job = self._new(self.next_id(), args, kwargs, options)
+            for (args, kwargs), new_id in zip(calls, new_ids, strict=False):
+                job = self._new(new_id or self.next_id(), args, kwargs, options)
                 ids.append(self._hold_one(job, admitted, partial=partial))
         except BaseException:
             # All or none.
@@ -87,35 +119,6 @@ class Adding(Parts):
         answer = JobIds(ids, admitted)
         self.batches.keep(answer)
         return answer
-
-    def retry(self, job_id: int) -> None:
-        """Run a failed job again, as `Engine.retry` says."""
-        self._prepare()
-        old = self.find(job_id)
-        if old.status != FAILED:
-            raise ValueError(
-                f'Job {job_id} of "{self.definition.id}" is no failure: only those can be retried.'
-            )
-        if old.holder is not None:
-            raise ValueError(
-                f'Job {job_id} of "{self.definition.id}" is still being added: retry it after that.'
-            )
-        new = Job(old.id, old.args, old.kwargs, old.added, old.added_at)
-        new.attempt = new.base = old.attempt
-        new.ready = self.monotonic()
-        new.terms = old.terms
-        new.row = None if old.row is None else old.row.next_life(old)
-        try:
-            told = self.life.revive(old, new)
-        except (QueueFull, DuplicateJob, PoolClosed):
-            self.life.count_refusal(1)
-            raise
-        self.retention.let_go(old)
-        self.batches.replace(old, new)
-        if new.row is not None:
-            new.row.touch(new)
-        if told:
-            self._offer_new(new)
 
     def record(self, job: Job) -> None:
         """Have a job written to the history, as `Engine.record` says."""
@@ -158,6 +161,9 @@ class Adding(Parts):
     def _set_terms(self, job: Job, options: Options) -> None:
         key = key_of(job.args, job.kwargs, options, unique=self.definition.unique)
         carried = tuple(restore for carry in self.home.carriers if (restore := carry()) is not None)
+        if carried and self.sends_arguments and self.home.children is not None:
+            # Refused here, rather than where it is sent.
+            self.home.children.carried()
         if key is not None or carried or options.priority or options.timeout is not None:
             job.terms = Terms(priority=options.priority, timeout=options.timeout, key=key, carried=carried)
         wait = seconds_until(options.run_after)

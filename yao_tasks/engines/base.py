@@ -1,8 +1,9 @@
 """What every engine can be asked for. A `Pool` forwards to one; who calls can't tell which."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 from yao_tasks.core.announcer import Events
@@ -12,6 +13,10 @@ from yao_tasks.core.ids import Ids
 from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.core.queries import Query
 from yao_tasks.core.retries import Exceptions, RetryPolicy
+from yao_tasks.core.workers.process import Children
+
+# What a process that is asked to end is given before it is killed, after its pool's own time is over (s).
+LAST_SECONDS = 0.5
 
 if TYPE_CHECKING:
     from yao_tasks.core.workers.lag import Running
@@ -90,6 +95,23 @@ class Home:
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
     loop: Callable[[], "Loop"]
     """The event loop of the process, made when it is first asked for."""
+    children: Children | None = None
+    """What process workers need; None where there are none."""
+
+    def stop_children(self) -> None:
+        """Have the processes of process workers end, soon: their pools have been closed."""
+        if self.children is not None:
+            self.children.spawner.stop(LAST_SECONDS)
+
+
+class Block(Protocol):
+    """An open transaction, here or elsewhere."""
+
+    autocommit: bool
+    """Whether it has been committed, when a callback was dropped."""
+
+    def on_commit(self, callback: Callable[[], None], /, robust: bool) -> None:
+        """Have it called after the commit, or else dropped."""
 
 
 class Engine(Protocol):
@@ -121,6 +143,20 @@ class Engine(Protocol):
 
     def add_many(self, calls: Sequence[Arguments], options: Options, *, partial: bool) -> list[int]:
         """Add all or none; with `partial` as many as there is place for, 0 for each of the others."""
+
+    def hold(
+        self,
+        calls: Sequence[Arguments],
+        options: Options,
+        block: Block,
+        *,
+        partial: bool = False,
+        ids: Iterable[int] = repeat(0),
+    ) -> list[int]:
+        """As `add_many`, for the commit of a transaction that isn't the calling thread's, but `block`'s.
+
+        `ids`: one for each call, 0 for a new one.
+        """
 
     def retry(self, job_id: int) -> None:
         """Have a failed job run again under its id. Raises as `add`, and ValueError, JobNotFound."""

@@ -1,16 +1,17 @@
 """The inline engine: each job runs at `add`, in the caller's thread and transaction. For tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from yao_tasks.core import strict
 from yao_tasks.core.announcer import Announcer
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ends import Ends, Nobody
 from yao_tasks.core.errors import TasksError
 from yao_tasks.core.jobs import ADDING, FAILED, READY, Job
-from yao_tasks.engines.base import DEFAULTS, Arguments, Callables, Home, Options
+from yao_tasks.engines.base import DEFAULTS, Arguments, Block, Callables, Home, Options
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.plain import plain
 from yao_tasks.engines.signatures import check_call
@@ -84,6 +85,8 @@ class InlineEngine(EmbeddedEngine):
     ) -> int:
         """Run a job to its end and answer its id. TypeError where the handler can't be called like this."""
         check_call(self.definition, self.handler, args, kwargs)
+        if self.sends_arguments:
+            args, kwargs = strict.copied(args, kwargs)
         job = self._new(job_id or self.next_id(), args, kwargs, _at_once(options))
         self._admit(job, ADDING)
         if job.row is not None:
@@ -99,6 +102,18 @@ class InlineEngine(EmbeddedEngine):
         ids = super().add_many(calls, _at_once(options), partial=partial)
         self._take([(self.find(job_id), options) for job_id in ids if job_id])
         return ids
+
+    def hold(
+        self,
+        calls: Sequence[Arguments],
+        options: Options,
+        block: Block,
+        *,
+        partial: bool = False,
+        ids: Iterable[int] = (),
+    ) -> list[int]:
+        """Run them at once: there is no waiting for a commit here."""
+        return self.add_many(calls, options, partial=partial)
 
     def retry(self, job_id: int) -> None:
         """Run a failed job again."""

@@ -44,15 +44,20 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "paused": paused,
         "oldest_waiting": _oldest_waiting(life, now),
         **_counted(parts, postponed),
-        "failed_events": parts.announcer.failed_events,
-        "slow_events": _slow_events(parts, now),
+        **_troubles(parts, now),
         **parts.times.summary(now),
     }
 
 
-def _slow_events(parts: Parts, now: float) -> list[str]:
+def _troubles(parts: Parts, now: float) -> dict[str, Any]:
     calls = parts.watch.slow_events()
-    return [f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in calls]
+    slow = [f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in calls]
+    return {
+        # Why process workers can't start their processes; empty where they can.
+        "trouble": parts.workers.trouble,
+        "failed_events": parts.announcer.failed_events,
+        "slow_events": slow,
+    }
 
 
 def _counted(parts: Parts, postponed: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from yao_tasks.core.retention import Retention
 from yao_tasks.core.runs import Runner
 from yao_tasks.core.watch import Call, Watch
 from yao_tasks.core.workers.base import Workers
+from yao_tasks.core.workers.process import ProcessWorkers
 from yao_tasks.core.workers.thread import ThreadWorkers
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import Callables, Home
@@ -40,8 +41,19 @@ def _coroutines(runner: Runner, definition: Definition, home: Home) -> Workers:
     return coroutines.workers(runner, home)
 
 
+def _processes(runner: Runner, definition: Definition, home: Home) -> Workers:
+    assert home.children is not None
+    names = ("process", "retry_on", "give_up_on")
+    setup = {name: getattr(definition, name) for name in names}
+    return ProcessWorkers(runner, home.children, {"task": definition.id, **setup})
+
+
 # By the `worker_type` of `Callables`.
-WORKERS: dict[str, Callable[[Runner, Definition, Home], Workers]] = {"thread": _threads, "async": _coroutines}
+WORKERS: dict[str, Callable[[Runner, Definition, Home], Workers]] = {
+    "thread": _threads,
+    "async": _coroutines,
+    "process": _processes,
+}
 
 
 class Parts:
@@ -49,6 +61,8 @@ class Parts:
 
     is_inline = False
     asks_database = False
+    # Whether the arguments leave this process.
+    sends_arguments = False
     # Of jobs that events have recorded.
     event_rows: "RowsOf | None" = None
     told_elsewhere = False
@@ -60,6 +74,7 @@ class Parts:
         self.home = home
         self.monotonic = home.clock.monotonic
         self.make_id = callables.next_id
+        self.sends_arguments = callables.worker_type == "process"
         self.has_terms = definition.unique or bool(home.carriers)
         events = _callable_events(callables, home)
         self.adds_plainly = events.add is None
@@ -88,17 +103,16 @@ class Parts:
         )
         self.places = Places(self.monotonic)
         self.runner = Runner(self.ends, callables.handler, self.places)
-        self.worker_type = callables.worker_type
-        self.workers = self._employ()
+        self.workers = self._employ(callables.worker_type)
         self.rows = self.make_rows() if definition.record else None
         self.dropped = transactions.Dropped()
         self.batches = Batches()
         # Its workers that wait for its own jobs.
         self.waiting_workers: dict[CurrentJob, None] = {}
 
-    def _employ(self) -> Workers:
-        definition, home = self.definition, self.home
-        workers = WORKERS[self.worker_type](self.runner, definition, home)
+    def _employ(self, worker_type: str) -> Workers:
+        definition, home, self.worker_type = self.definition, self.home, worker_type
+        workers = WORKERS[worker_type](self.runner, definition, home)
         self.ends.workforce = workers
         self.announcer.offer = self.offer = workers.offer
         if definition.worker_max is not None:

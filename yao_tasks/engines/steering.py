@@ -94,6 +94,7 @@ class Steering(Parts):
     def refuse(self) -> None:
         """Take no more jobs, and let the running ones know."""
         self.life.close()
+        self.workers.tell_closing()
 
     def close(self, timeout: float) -> list[int]:
         """Close the pool, as `Engine.close` says."""

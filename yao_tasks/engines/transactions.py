@@ -9,11 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from yao_tasks.core.jobs import Job
+from yao_tasks.engines.base import Block
+
+Held = TypeVar("Held")
 
 Dropped = SimpleQueue[tuple[Job, bool]]
 """Jobs whose callback was dropped, and whether the transaction was committed all the same."""
@@ -52,7 +56,10 @@ _storage = _plain_storage()
 
 
 def hold(
-    committed: Callable[[], None], jobs: Sequence[Job], block: BaseDatabaseWrapper, dropped: Dropped
+    committed: Callable[[], None],
+    jobs: Sequence[Held],
+    block: Block,
+    dropped: "SimpleQueue[tuple[Held, bool]]",
 ) -> None:
     """Have `committed()` called in this thread after the commit, or else the jobs put into `dropped`."""
     block.on_commit(_Commit(committed, jobs, block, dropped), robust=True)
@@ -62,9 +69,9 @@ class _Commit:
     def __init__(
         self,
         committed: Callable[[], None],
-        jobs: Sequence[Job],
-        connection: BaseDatabaseWrapper,
-        dropped: Dropped,
+        jobs: Sequence[Any],
+        connection: Block,
+        dropped: "SimpleQueue[tuple[Any, bool]]",
     ) -> None:
         self.committed = committed
         self.jobs = jobs

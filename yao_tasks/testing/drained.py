@@ -55,7 +55,7 @@ def _drain(timeout: float) -> list[str]:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 left.append(f'the thread "{name}", in a run that was cut off or in an event')
-    left += [f'the thread "{name}", in what a run left to it' for name in house.left(deadline)]
+    left += [f'the thread "{name}", in what a run left to it' for name in house.loops.left(deadline)]
     return left
 
 

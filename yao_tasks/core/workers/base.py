@@ -29,6 +29,13 @@ class Workers(Workforce, Protocol):
     def added(self, job: Job, then: Callable[[], object]) -> None:
         """Have an async event.add awaited, and `then` called after it. Of coroutine workers alone."""
 
+    def tell_closing(self) -> None:
+        """Let the running jobs know that the pool is being closed, where they can't see that themselves."""
+
+    @property
+    def trouble(self) -> str:
+        """Why no worker could be started lately, in words; empty where one could."""
+
     def staff(self) -> None:
         """Have as many workers as there is work for, where a failure to start one is no loss."""
 

@@ -93,6 +93,14 @@ class CoroutineWorkers:
         self.staff()
         return given_up
 
+    def tell_closing(self) -> None:
+        """They see it themselves."""
+
+    @property
+    def trouble(self) -> str:
+        """None: a place needs no start."""
+        return ""
+
     def staff(self) -> None:
         """Have the loop look whether there is something to do."""
         self.loop.call(self.dispatch.look)

@@ -85,6 +85,14 @@ class ThreadWorkers:
     def stop(self, job: Job, attempt: int) -> None:
         """A thread can't be stopped: it sees `current_job().cancelled`, or is let go."""
 
+    def tell_closing(self) -> None:
+        """The pool is being closed. Threads see that by themselves."""
+
+    @property
+    def trouble(self) -> str:
+        """Why jobs wait though there is work for more workers, in words; mostly empty."""
+        return ""
+
     def staff(self) -> None:
         """Start as many threads as there is work for, where a failure is no loss: those that are there do it."""
         try:
@@ -161,7 +169,7 @@ class ThreadWorkers:
 
     def _work(self, name: str) -> None:
         tokens, run, life, counts = self.tokens, self.runner.run, self.life, True
-        draw = tokens.queue.get
+        draw = self._drawer(name)
         try:
             while counts:
                 token = draw()
@@ -185,6 +193,10 @@ class ThreadWorkers:
             del self.threads[name]
             if counts:
                 self.crew.dismiss()
+
+    def _drawer(self, name: str) -> Callable[[], Job | str | None]:
+        """What the worker draws its tokens with. Asked in its thread."""
+        return self.tokens.queue.get
 
     def _abandoned(self, job: Job) -> bool:
         """Whether the pool was closed: whoever did it ends the job."""
