@@ -1,6 +1,7 @@
 """Coroutines at work and at the end: thousands of calls over the network, forks, exits."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +136,31 @@ def test_a_forked_child_has_a_loop_of_its_own_and_leaves_its_parents_alone(site:
         assert forked(os.fork, lambda: works(pool)) == 0
 
         assert {pool.wait(job_id, SECONDS).response for job_id in ids} == {os.getpid()}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_child_cleans_up_nothing_of_its_parents_coroutines(site: Site, tmp_path: Path) -> None:
+    cleaned = tmp_path / "cleaned"
+
+    async def handler(job_id: int) -> None:
+        try:
+            # Nobody but its task holds what it waits for.
+            await asyncio.get_running_loop().create_future()
+        finally:
+            with cleaned.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+
+    pool = site.task("job", handler, worker_nums=5)
+    for _ in range(5):
+        pool.add()
+    until(lambda: pool.metrics()["running"] == 5, "them to run")
+    time.sleep(0.05)
+
+    assert forked(os.fork, lambda: works(pool) or gc.collect() >= 0) == 0
+
+    assert not cleaned.exists()
+    pool.close(0)
+    until(lambda: cleaned.exists() and cleaned.read_text().split() == [str(os.getpid())] * 5, "them to end")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

@@ -18,6 +18,9 @@ from yao_tasks.core.jobs import Job, Progress
 from yao_tasks.core.workers.helpers import Helpers
 from yao_tasks.core.workers.loop import Loop
 
+# Who waits for an event looks this often whether there still is a loop (s).
+LOOK = 1.0
+
 # Reports of one run that are still to be told. A handler that reports faster than its event can be told loses the
 # oldest of them, never the last.
 MOST_REPORTS = 100
@@ -38,6 +41,15 @@ class OnLoop:
         except RuntimeError:  # it is closed
             coroutine.close()
             raise
+        while not future.done():
+            try:
+                future.result(LOOK)
+            except TimeoutError:
+                # Or its own: then it is done. A loop that has been closed since would never answer.
+                if not future.done() and events.is_closed():
+                    raise RuntimeError("the event loop was closed before the event could be told") from None
+            except BaseException:  # noqa: BLE001, S110 - raised below
+                pass
         future.result()
 
     async def _awaited(self, args: tuple[Any, ...]) -> None:
