@@ -129,7 +129,7 @@ def test_add_does_not_wait_for_an_async_add_event_and_the_first_run_does(
     # It is no event of this thread, which may wait for the job.
     with pytest.raises(TimeoutError):
         pool.wait(job_id, 0.05)
-    boot.house().loop().call(go[0].set)
+    boot.house().loops.loop().call(go[0].set)
     assert pool.wait(job_id, SECONDS).status == "SUCCESS"
     assert order(seen, job_id) == ["add", "run"]
 
@@ -244,7 +244,7 @@ def test_an_async_event_that_hangs_is_let_go(
     until(lambda: len(go) == 3 and pool.metrics()["running"] == 0, "all to rest")
     assert pool.metrics()["slow_events"] == [] or swallows
     for one in go:
-        boot.house().loop().call(one.set)
+        boot.house().loops.loop().call(one.set)
     until(lambda: not pool.metrics()["slow_events"], "them to end")
 
 

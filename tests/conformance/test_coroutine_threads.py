@@ -203,7 +203,7 @@ def test_what_a_run_leaves_behind_takes_no_thread_for_good(task: Callable[..., P
 
     until(lambda: all(one.done() for one in left), "them to end")
     assert not any(one.exception() for one in left)
-    assert boot.house().loop().lent.loans == {}
+    assert boot.house().loops.loop().lent.loans == {}
 
 
 def test_an_add_inside_a_transaction_of_a_coroutines_thread_waits_for_its_commit(

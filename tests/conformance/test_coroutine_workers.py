@@ -64,7 +64,7 @@ def test_thousands_run_at_once_in_one_thread(task: Callable[..., Pool]) -> None:
     until(lambda: go and pool.metrics()["running"] == 5_000, "all to run")
     # The loop, the clock and the watch; on Python 3.12.0 to 3.12.2 also two that are kept ready.
     assert threading.active_count() <= before + 5
-    boot.house().loop().call(go[0].set)
+    boot.house().loops.loop().call(go[0].set)
     assert [pool.wait(job_id, SECONDS).response for job_id in ids] == ids
 
 
@@ -158,7 +158,7 @@ def test_a_job_that_is_cancelled_before_the_loop_sees_it_keeps_no_other_back(
     async def handler(job_id: int) -> None: ...
 
     pool = task(handler, worker_nums=1)
-    go, loop = threading.Event(), boot.house().loop()
+    go, loop = threading.Event(), boot.house().loops.loop()
     loop.start()
     loop.call(go.wait, SECONDS)
     assert pool.cancel(pool.add())
@@ -269,7 +269,7 @@ def test_what_swallows_its_cancel_is_shown_as_stuck_let_go_and_dropped(
     [stack] = metrics["stacks"]
     assert stack.startswith(f"job-1, run 1 of job {job_id}:")
     assert "await go[0].wait()" in stack
-    boot.house().loop().call(go[0].set)
+    boot.house().loops.loop().call(go[0].set)
     until(lambda: pool.metrics()["stuck"] == 0, "it to come back")
     until(lambda: pool.metrics()["workers"] == 1, "the place that is too many to go")
     assert pool.get(job_id).response != "late"
