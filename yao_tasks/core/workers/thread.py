@@ -1,13 +1,11 @@
 """Threads that draw jobs from their pool's queue and run them."""
 
 import itertools
-import sys
 import threading
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from yao_tasks.core import log
+from yao_tasks.core import log, stacks
 from yao_tasks.core.crew import Crew
 from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import READY, Job
@@ -137,15 +135,14 @@ class ThreadWorkers:
 
     def stacks(self) -> list[str]:
         """Where the threads of runs that were cut off are just now: a text each."""
-        frames = sys._current_frames()
-        texts = []
-        for (job_id, attempt), (name, _) in list(self.runner.ends.cut_off.items()):
-            thread = self.threads.get(name)
-            frame = frames.get(thread.ident or 0) if thread is not None else None
-            if frame is not None:
-                stack = "".join(traceback.format_stack(frame, limit=30))
-                texts.append(f"{name}, run {attempt} of job {job_id}:\n{stack}")
-        return texts
+        cut_off = list(self.runner.ends.cut_off.items())
+        idents = {name: thread.ident or 0 for name, thread in list(self.threads.items())}
+        found = stacks.of_threads({idents[name] for _, (name, _) in cut_off if name in idents})
+        return [
+            f"{name}, run {attempt} of job {job_id}:\n{found[idents[name]]}"
+            for (job_id, attempt), (name, _) in cut_off
+            if name in idents and idents[name] in found
+        ]
 
     def _start(self) -> None:
         name = f"{self.life.task}-{next(self._numbers)}"
