@@ -7,13 +7,13 @@ import asyncio
 import sys
 import threading
 import time
-import traceback
 from asyncio import events
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any
 
+from yao_tasks.core import stacks
 from yao_tasks.core.log import logger
 from yao_tasks.core.workers.lent import LentThreads
 
@@ -122,8 +122,8 @@ class Loop:
 
     def stack(self) -> str:
         """Where the thread is just now, as text."""
-        frame = sys._current_frames().get(self.ident or 0)
-        return "" if frame is None else "".join(traceback.format_stack(frame, limit=30))
+        ident = self.ident or 0
+        return stacks.of_threads({ident}).get(ident, "")
 
     def _run(self, loop: events.AbstractEventLoop) -> None:
         _alive.append(loop)
