@@ -477,3 +477,22 @@ def test_what_swallows_its_cancel_to_the_end_is_thrown_away_in_silence(
     assert time.monotonic() - began < 3
     assert [one.name for one in caplog.records] == ["yao_tasks"]
     assert not [thread for thread in threading.enumerate() if "event-loop" in thread.name]
+
+
+def test_the_stacks_of_a_loop_that_is_blocked_are_those_of_its_thread(task: Callable[..., Pool]) -> None:
+    go = threading.Event()
+
+    async def block_the_loop(job_id: int) -> None:
+        assert go.wait(SECONDS)
+
+    pool = task(block_the_loop, timeout=0.1)
+    job_id = pool.add()
+    assert pool.wait(job_id, SECONDS).status == "FAILURE"
+    began = time.monotonic()
+
+    [stack] = pool.metrics()["stacks"]
+
+    assert time.monotonic() - began < 1
+    assert stack.startswith(f"job-1, run 1 of job {job_id}: the event loop is blocked:\n")
+    assert "in block_the_loop" in stack
+    go.set()

@@ -9,10 +9,11 @@ import asyncio
 import threading
 import traceback
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
-from yao_tasks.core import log
+from yao_tasks.core import log, stacks
 from yao_tasks.core.crew import Crew
 from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import Job
@@ -21,6 +22,9 @@ from yao_tasks.core.runs import Runner
 from yao_tasks.core.workers.dispatch import Dispatch, Run
 from yao_tasks.core.workers.helpers import Helpers
 from yao_tasks.core.workers.loop import LAST_WORDS, Loop
+
+# How long who asks for stacks waits for a loop that may be blocked (s).
+PATIENCE = 0.2
 
 
 class CoroutineWorkers:
@@ -145,26 +149,39 @@ class CoroutineWorkers:
         return {key: run.task for key, run in list(self.dispatch.runs.items())}
 
     def stacks(self) -> list[str]:
-        """Where the runs that were cut off are just now: a text each."""
-        texts = []
-        for (job_id, attempt), (name, _) in list(self.ends.cut_off.items()):
-            run = self.dispatch.runs.get((job_id, attempt))
-            if run is not None:
-                texts.append(f"{name}, run {attempt} of job {job_id}:\n{self._stack(run)}")
-        return texts
+        """Where the runs that were cut off are just now: a text each. Waits a moment for the loop to tell."""
+        if self.loop.is_here:
+            return self._stacks()
+        told: SimpleQueue[list[str]] = SimpleQueue()
+        self.loop.call(lambda: told.put(self._stacks()))
+        try:
+            return told.get(timeout=PATIENCE)
+        except Empty:
+            blocked = f"the event loop is blocked:\n{self.loop.stack()}"
+            return [f"{head}: {blocked}" for head, _ in self._cut_off()]
 
     def _wake(self) -> None:
         self.loop.start()
         self.dispatch.awake = True
         self.loop.call(self.dispatch.look)
 
-    def _stack(self, run: Run) -> str:
-        task = run.task
-        if self.loop.events is not None and asyncio.current_task(self.loop.events) is task:
-            return self.loop.stack()
-        frames: list[tuple[FrameType, int]] = []
-        inner: Any = task.get_coro()
-        while inner is not None and (frame := getattr(inner, "cr_frame", None)) is not None:
-            frames.append((frame, frame.f_lineno))
-            inner = inner.cr_await
-        return "".join(traceback.StackSummary.extract(iter(frames), limit=30).format())
+    def _stacks(self) -> list[str]:
+        # In the loop's own thread: to walk through coroutines that go on meanwhile has crashed CPython.
+        return [f"{head}:\n{_stack(run.task)}" for head, run in self._cut_off()]
+
+    def _cut_off(self) -> list[tuple[str, Run]]:
+        runs = self.dispatch.runs
+        return [
+            (f"{name}, run {attempt} of job {job_id}", runs[job_id, attempt])
+            for (job_id, attempt), (name, _) in list(self.ends.cut_off.items())
+            if (job_id, attempt) in runs
+        ]
+
+
+def _stack(task: "asyncio.Task[None]") -> str:
+    frames: list[tuple[FrameType, int]] = []
+    inner: Any = task.get_coro()
+    while inner is not None and (frame := getattr(inner, "cr_frame", None)) is not None:
+        frames.append((frame, frame.f_lineno))
+        inner = inner.cr_await
+    return "".join(traceback.StackSummary.extract(iter(frames), limit=stacks.MOST_FRAMES).format())
