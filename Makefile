@@ -29,7 +29,7 @@ bench: $(VENV)/test
 	$(BIN)/python -m benchmarks
 
 soak: $(VENV)/test $(VENV)/servers
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow or soak"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

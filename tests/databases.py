@@ -17,7 +17,7 @@ from django.db import connections
 
 ALIAS = "journal"
 NAME = f"yao_tasks_{os.getpid()}"
-VENDORS = ["sqlite", "postgresql", "mysql"]
+VENDORS = ["sqlite", *(pytest.param(one, marks=pytest.mark.slow) for one in ("postgresql", "mysql"))]
 
 
 def configured(vendor: str, folder: Path) -> dict[str, Any]:

@@ -24,8 +24,13 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-# Processes take a hundred seconds over the suite: their own promises (`test_processes.py`) are in the quick tier.
-_SLOW = {"process": pytest.param("process", marks=pytest.mark.slow)}
+# The quick tier has the suite over threads, and what is the other kinds' own (`test_coroutine_*`, `test_processes`).
+_TIERS = {
+    "thread": "thread",
+    "async": pytest.param("async", marks=pytest.mark.slow),
+    # A hundred seconds.
+    "process": pytest.param("process", marks=pytest.mark.soak),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("kinds")
         kinds = KINDS if marker is None else marker.args
-        metafunc.parametrize("kind", [_SLOW.get(kind, kind) for kind in kinds], indirect=True)
+        metafunc.parametrize("kind", [_TIERS[kind] for kind in kinds], indirect=True)
 
 
 @pytest.fixture

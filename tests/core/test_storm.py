@@ -319,8 +319,8 @@ def check_nothing_is_left(engine: EmbeddedEngine) -> None:
         ("thread", 2_000),
         ("async", 2_000),
         pytest.param("thread", 40_000, marks=pytest.mark.slow),
-        pytest.param("async", 40_000, marks=pytest.mark.slow),
-        pytest.param("process", 4_000, marks=pytest.mark.slow),
+        pytest.param("async", 40_000, marks=pytest.mark.soak),
+        pytest.param("process", 4_000, marks=pytest.mark.soak),
     ],
 )
 def test_in_a_storm_each_job_ends_exactly_once_and_nothing_is_left(

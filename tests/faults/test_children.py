@@ -27,6 +27,8 @@ from yao_tasks.pools import Pool, tasks
 
 Make = Callable[..., Pool]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def child_task(site: Site) -> Make:
@@ -349,7 +351,7 @@ def when_ready(project: Project, parent: "subprocess.Popen[str]", count: int) ->
     return pids(project)
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.soak)])
 def test_no_child_outlives_a_parent_that_is_killed(project: Project, parents: Any, times: int) -> None:
     for _ in range(times):
         parent = parents(2, "import time; time.sleep(60)")

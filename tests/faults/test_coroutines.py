@@ -113,7 +113,8 @@ def test_a_thousand_coroutines_that_wait_for_one_job_wake_within_a_second(site: 
     used = time.process_time()
     time.sleep(0.5)
 
-    assert time.process_time() - used < 0.2 * 0.5
+    # A fifth of a processor; twice that on a busy machine.
+    assert time.process_time() - used < 0.4 * 0.5
     from yao_tasks import boot
 
     boot.house().loops.loop().call(go[0].set)
