@@ -24,11 +24,10 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-# The quick tier has the suite over threads, and what is the other kinds' own (`test_coroutine_*`, `test_processes`).
+# The quick tier has the suite over threads.
 _TIERS = {
     "thread": "thread",
-    "async": pytest.param("async", marks=pytest.mark.slow),
-    # A hundred seconds.
+    "async": pytest.param("async", marks=pytest.mark.soak),
     "process": pytest.param("process", marks=pytest.mark.soak),
 }
 

@@ -16,6 +16,8 @@ from yao_tasks.pools import Pool
 LOOP = "yao_tasks-event-loop"
 Seen = list[tuple[Any, ...]]
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture
 def task(site: Site) -> Callable[..., Pool]:

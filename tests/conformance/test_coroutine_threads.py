@@ -18,6 +18,8 @@ from yao_tasks.pools import Pool
 
 THREADS = 5
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture
 def task(site: Site, settings: Any) -> Callable[..., Pool]:

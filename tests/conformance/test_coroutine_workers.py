@@ -19,6 +19,8 @@ from yao_tasks.pools import Pool
 
 tenant: ContextVar[str] = ContextVar("tenant", default="none")
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture
 def task(site: Site) -> Callable[..., Pool]:

@@ -12,6 +12,8 @@ from tests.conformance.conftest import MakeTask, Notes
 from tests.conftest import SECONDS, Site
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
 
+pytestmark = pytest.mark.soak
+
 
 def test_a_job_is_added_looked_at_and_waited_for(task: MakeTask) -> None:
     pool = task(lambda job_id, *args, **kwargs: [list(args), kwargs])

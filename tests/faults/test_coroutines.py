@@ -46,6 +46,8 @@ async def main():
 asyncio.run(main())
 """
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture
 def slow_server() -> Iterator[int]:

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from django.db import connections
+
 from yao_tasks import boot
 from yao_tasks.core.errors import PoolClosed, QueueFull
 from yao_tasks.core.log import logger
@@ -27,6 +29,14 @@ def pace(acts: Sequence[Act], per_second: float) -> None:
 
 
 def _run(acts: Sequence[Act], pause: float, house: boot.House) -> None:
+    try:
+        _act(acts, pause, house)
+    finally:
+        # A recorded job is tried again by its row: this thread may have opened connections.
+        connections.close_all()
+
+
+def _act(acts: Sequence[Act], pause: float, house: boot.House) -> None:
     for place, act in enumerate(acts):
         if place:
             _sleep(pause, house)
