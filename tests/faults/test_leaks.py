@@ -119,7 +119,11 @@ COROUTINES = [f"tests/conformance/test_coroutine_{name}.py" for name in ("worker
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "files", [[str(Path(__file__).relative_to(ROOT))], COROUTINES], ids=["state", "async"]
+    "files",
+    [
+        pytest.param([str(Path(__file__).relative_to(ROOT))], id="state"),
+        pytest.param(["-m", "soak", *COROUTINES], id="async", marks=pytest.mark.soak),
+    ],
 )
 def test_the_same_holds_with_the_oldest_asgiref(tmp_path: Path, files: list[str]) -> None:
     """F27: which state a context carries has changed with asgiref."""
