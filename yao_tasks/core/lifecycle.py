@@ -17,16 +17,7 @@ The first to settle a run wins. `attempt` names the run that the caller speaks o
 from threading import Lock
 from typing import Any, NoReturn
 
-from yao_tasks.core.errors import (
-    BadJobId,
-    DuplicateJob,
-    JobLost,
-    JobNotFound,
-    PoolClosed,
-    PoolSaturated,
-    QueueFull,
-    name_of,
-)
+from yao_tasks.core.errors import JobLost, JobNotFound, name_of
 from yao_tasks.core.jobs import (
     ADDING,
     CODES,
@@ -45,6 +36,7 @@ from yao_tasks.core.jobs import (
     JobError,
     Progress,
 )
+from yao_tasks.core.refusals import refuse
 from yao_tasks.core.waiting import wake
 
 # States in which a job can be ended, in the order of `jobs.py`.
@@ -188,29 +180,15 @@ class Lifecycle:
         with self.lock:
             self.refused += count
 
-    def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> None:
-        if closing:
-            raise PoolClosed(f'The pool of "{self.task}" is closed: it takes no more jobs.')
-        if taken:
-            raise BadJobId(
-                f'Job {job_id} of "{self.task}" exists already. Let event.next return a new id each time.'
-            )
-        if twin:
-            raise DuplicateJob(
-                f'"{self.task}" has a job like this already, {twin}, which has not ended.', job_id=twin
-            )
-        if saturated:
-            raise PoolSaturated(
-                f'All {self.threads} workers of "{self.task}" are stuck in runs that have timed out or were '
-                "cancelled. What waits will run when one comes back; look at their stacks in metrics()."
-            )
-        self.refuse_full()
-
-    def refuse_full(self) -> NoReturn:
-        """Raise QueueFull."""
-        raise QueueFull(
-            f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
-            "Add the job later, or raise size or worker_nums."
+    def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> NoReturn:
+        refuse(
+            self.task,
+            job_id,
+            closing=closing,
+            taken=taken,
+            twin=twin,
+            saturated=self.threads if saturated else 0,
+            size=self.size,
         )
 
     def accept(self, job: Job) -> bool:
