@@ -5,6 +5,11 @@
       '--drop--> DROPPED '-> DELAYED -ready' '-- RETRYING <-' postpone
     HELD, ADDING, DELAYED, RETRYING, READY, RUNNING --end (deadline, cancel, loss)--> FAILED
 
+A durable job is a row, and lives here only from its claim to the end of that run, which counts once it is written:
+
+    (claimed) --adopt--> READY --start--> RUNNING --finish--> ENDING --settle--> SUCCEEDED, FAILED
+                           '------------------'------------------'--let_go--> DROPPED (its row lives on)
+
 Each method takes the pool's lock once, for a few straight lines: reads, stores and `del`. Never a call, a
 loop, or a new container in there: CPython hands the GIL over at calls, and a lock held across one becomes
 contended (ten times slower with ten threads); a new container can start a garbage collection, and with it
@@ -23,6 +28,7 @@ from yao_tasks.core.jobs import (
     CODES,
     DELAYED,
     DROPPED,
+    ENDING,
     FAILED,
     FAILURE_NAME,
     HELD,
@@ -40,9 +46,10 @@ from yao_tasks.core.refusals import refuse
 from yao_tasks.core.waiting import wake
 
 # States in which a job can be ended, in the order of `jobs.py`.
-LIVE = range(HELD, SUCCEEDED)
+LIVE = range(HELD, ENDING)
 WAITS = range(HELD, RUNNING)
-RUNS = range(RUNNING, SUCCEEDED)
+RUNS = range(RUNNING, ENDING)
+LET_GO = range(READY, SUCCEEDED)
 
 
 class Lifecycle:
@@ -179,6 +186,11 @@ class Lifecycle:
         """So many jobs were refused for good."""
         with self.lock:
             self.refused += count
+
+    def count_failure(self, kind: str) -> None:
+        """A job failed that this process did not run."""
+        with self.lock:
+            self.failed[kind] += 1
 
     def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> NoReturn:
         refuse(
@@ -405,6 +417,80 @@ class Lifecycle:
         wake(waiters)
         return before
 
+    # Durable jobs
+
+    def adopt(self, job: Job) -> bool:
+        """Take in a job that this process has claimed. False if it is here already, or the pool is being closed."""
+        job_id = job.id
+        with self.lock:
+            taken = not self.closing and job_id not in self.jobs
+            if taken:
+                job.status = READY
+                self.jobs[job_id] = job
+                self.queued += job.attempt == job.base
+                self.ready_count += 1
+        return taken
+
+    def finish(self, job: Job, attempt: int, *, stuck: bool = False) -> bool:
+        """A run is over, and its end is to be written. False if the run was settled before.
+
+        `stuck`: it was cut off, and its worker is still in it.
+        """
+        job_id = job.id
+        with self.lock:
+            current = job.status == RUNNING and job.attempt == attempt
+            if current:
+                job.status = ENDING
+                del self.running[job_id]
+                self.stuck += stuck
+        return current
+
+    def settle(self, job: Job, result: Any, error: JobError | None, now: float) -> None:
+        """The end that was being written is committed; `error` None: it succeeded. `now`: when the run was over."""
+        job_id = job.id
+        waiters = None
+        with self.lock:
+            if job.status == ENDING:
+                job.status = SUCCEEDED if error is None else FAILED
+                job.result = result
+                job.error = error
+                job.ended = now
+                waiters = job.waiters
+                job.waiters = None
+                del self.jobs[job_id]
+                if error is None:
+                    self.succeeded += 1
+                else:
+                    self.failed[error.kind] += 1
+        wake(waiters)
+
+    def let_go(self, job: Job, *, among: range = LET_GO, retried: bool = False) -> int | None:
+        """This process has to do with the job no longer; its row says what becomes of it.
+
+        Answers what it was before, None if it was none `among` these. Of one that was RUNNING the worker is still
+        in it.
+        """
+        job_id = job.id
+        waiters = None
+        before = None
+        with self.lock:
+            status = job.status
+            if status in among:
+                before = status
+                job.status = DROPPED
+                waiters = job.waiters
+                job.waiters = None
+                del self.jobs[job_id]
+                self.retried += retried
+                if status == RUNNING:
+                    del self.running[job_id]
+                    self.stuck += 1
+                elif status == READY:
+                    self.ready_count -= 1
+                    self.queued -= job.attempt == job.base
+        wake(waiters)
+        return before
+
     def close(self) -> None:
         """Take no more jobs."""
         with self.lock:
@@ -423,12 +509,41 @@ class Lifecycle:
         return current
 
 
+def shadow(job: Job, error: JobError | None = None) -> Job:
+    """A durable job as its events see it where no pool of this process holds it: added just now, or failed."""
+    job.status = ADDING if error is None else FAILED
+    job.error = error
+    return job
+
+
 LEFT_BEHIND = {
     "status": CODES[FAILURE_NAME],
     "kind": "lost",
     "error_type": name_of(JobLost),
 }
 """The columns of a row whose job ended with its process: nobody is left to end it in memory."""
+
+
+def ended_as(error: JobError) -> dict[str, object]:
+    """The columns of a row whose job ended that way while no process ran it."""
+    return {
+        "status": CODES[FAILURE_NAME],
+        "kind": error.kind,
+        "error_type": error.type,
+        "error": error.message,
+        "traceback": error.traceback,
+        "unique_key": None,
+        "token": None,
+        "due_at": None,
+    }
+
+
+RETURNED = {
+    "status": CODES[WAITING_NAME],
+    "owner": None,
+    "token": None,
+}
+"""The columns of a durable job that waits again: given back, or taken from a process that is dead."""
 
 TRIED_AGAIN = {
     "status": CODES[WAITING_NAME],
