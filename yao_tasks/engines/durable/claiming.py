@@ -35,14 +35,19 @@ class DurableClaiming(DurableParts):
 
     # What the clerk asks of it
 
-    def room(self, prefetch: int) -> int:
-        """How many jobs it would take just now, as `Claimant.room` says."""
+    @property
+    def workers_wanted(self) -> int:
+        """How many jobs it runs at once, as `Claimant.workers_wanted` says."""
+        return self.life.wanted
+
+    @property
+    def able(self) -> int:
+        """How many of these can take a job, as `Claimant.able` says."""
         life = self.life
         if life.closing or life.paused:
             return 0
-        # Stuck workers are no help, but for those that were replaced.
-        able = life.wanted - max(0, life.stuck - life.most_replaced)
-        return max(0, able + prefetch - len(life.jobs)) if able > 0 else 0
+        # Stuck ones are no help, but for those in whose place another works.
+        return max(0, life.wanted - max(0, life.stuck - life.replaced))
 
     def adopt(self, claimed: Sequence[Claim]) -> list[Claim]:
         """Run these, as `Claimant.adopt` says."""

@@ -10,8 +10,8 @@ single end is written at once. While the database is away nothing is claimed, an
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -23,9 +23,13 @@ from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
 from yao_tasks.journal.durable import claims, endings
 from yao_tasks.journal.durable.claims import Claim
-from yao_tasks.journal.durable.desks import Claimant, Desk, wishes
+from yao_tasks.journal.durable.desks import WEIGHT, Claimant, Desk, wishes
 from yao_tasks.journal.durable.endings import Ending, SomeRefused
 
+# After a turn with so many ends the next may wait for as many: so long at most, looking so often (s).
+CROWD = 8
+GAP = 0.003
+STEP = 0.0002
 # While the database is away (s).
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 _EXTRA = {"task": None, "job": None, "attempt": None}
@@ -87,6 +91,10 @@ class Clerk:
         self._claimed: dict[int, tuple[Desk, Claim]] = {}
         self._owner: int | None = None
         self._next_look = 0.0
+        # How long a transaction and what follows it take, of late (s).
+        self._turn = 0.0
+        # How many ends the last one wrote.
+        self._last = 0
         self._failures = 0
 
     def start(self) -> None:
@@ -168,6 +176,15 @@ class Clerk:
                 self._bell.get_nowait()
         except Empty:
             pass
+        self._let_gather()
+
+    def _let_gather(self) -> None:
+        """Under load, let short jobs come to their ends: one large transaction costs little more than a small one."""
+        if self._last < CROWD or self._stop_at is not None:
+            return
+        until = self.monotonic() + min(GAP, self._turn)
+        while len(self._ends) < len(self._claimed) and self.monotonic() < until:
+            time.sleep(STEP)
 
     def _take_turn(self) -> None:
         self._rung = False
@@ -206,7 +223,7 @@ class Clerk:
         held = endings.held(connection, self._owner)
         for key, (desk, claim) in list(self._claimed.items()):
             if (key, claim.token) not in held:
-                del self._claimed[key]
+                self._let_out(key)
                 desk.claimant.taken_away(claim)
         unknown = {key for key in held if key[0] not in self._claimed}
         if unknown:
@@ -214,9 +231,12 @@ class Clerk:
 
     def _write_and_claim(self, connection: BaseDatabaseWrapper, *, singly: bool = False) -> None:
         """One transaction: ends, progress, what is given back, and claims."""
+        began = self.monotonic()
         over, returns = list(self._over), list(self._returns)
+        leaving = Counter(desk for key in self._keys_of(over, returns) if (desk := self._desk_of(key)))
         desks = [] if self._stop_at is not None else list(self.desks.values())
-        wanted = wishes(desks, sum(claim.suspect for _, claim in self._claimed.values()))
+        suspects = sum(claim.suspect for _, claim in self._claimed.values())
+        wanted = wishes(desks, leaving, suspects, self._turn)
         reports = [report for desk in list(self.desks.values()) for report in desk.claimant.reports()]
         if not (over or returns or wanted or reports):
             return
@@ -238,14 +258,31 @@ class Clerk:
         except SomeRefused:
             self._write_and_claim(connection, singly=True)
             return
-        self._over, self._returns = [], []
+        self._over, self._returns, self._last = [], [], len(over)
         for claim in returns:
-            self._claimed.pop(claim.id, None)
+            self._let_out(claim.id)
         for ending, then in over:
-            self._claimed.pop(ending.id, None)
+            self._let_out(ending.id, ending)
             then(ending.id not in refused)
         for desk, wish, claimed in found:
             self._deliver(desk, wish, claimed)
+        self._turn += WEIGHT * (self.monotonic() - began - self._turn)
+
+    @staticmethod
+    def _keys_of(over: Sequence[tuple[Ending, Then]], returns: Sequence[Claim]) -> Iterator[int]:
+        yield from (ending.id for ending, _ in over)
+        yield from (claim.id for claim in returns)
+
+    def _desk_of(self, key: int) -> Desk | None:
+        return self._claimed[key][0] if key in self._claimed else None
+
+    def _let_out(self, key: int, ending: Ending | None = None) -> None:
+        desk, _ = self._claimed.pop(key, (None, None))
+        if desk is None:
+            return
+        desk.held -= 1
+        if ending is not None and ending.ended_at is not None and ending.started_at is not None:
+            desk.ran(ending.ended_at - ending.started_at)
 
     def _block(self, connection: BaseDatabaseWrapper, statements: int) -> AbstractContextManager[object]:
         # What is one statement needs no BEGIN and no COMMIT. MySQL's claims are two.
@@ -254,6 +291,7 @@ class Clerk:
 
     def _deliver(self, desk: Desk, wish: claims.Wish, claimed: list[Claim]) -> None:
         desk.claimed(wish, len(claimed))
+        desk.held += len(claimed)
         for claim in claimed:
             self._claimed[claim.id] = (desk, claim)
         for claim in desk.claimant.adopt(claimed):
