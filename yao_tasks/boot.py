@@ -11,14 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from yao_tasks import callables, conf, connections, leaving, loading, servers, surroundings
+from yao_tasks import callables, conf, connections, leaving, loading, offspring, servers, surroundings
 from yao_tasks.core import current, listening
 from yao_tasks.core.children import link
-from yao_tasks.core.children.frames import ROOM
-from yao_tasks.core.children.spawner import Spawner
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.diary import diary
@@ -27,10 +24,8 @@ from yao_tasks.core.ids import Ids, Owner
 from yao_tasks.core.keys import nearest
 from yao_tasks.core.log import logger
 from yao_tasks.core.starvation import Starvation
-from yao_tasks.core.workers.process import Children
 from yao_tasks.engines.base import Engine, Home
 from yao_tasks.engines.choice import ENGINES, Build
-from yao_tasks.engines.desk import PoolDesk
 from yao_tasks.engines.forwarded import Engines
 from yao_tasks.loops import LoopOfProcess
 
@@ -68,16 +63,16 @@ class House:
                 settings.database,
                 most_result=settings.max_result,
                 keep=Keep(days=settings.record_days, most=settings.record_max),
-                role=lambda: "server" if _serving else "command",
+                role=lambda: _serving or "command",
                 release=settings.release or "",
                 folder=settings.state_dir,
                 poll=settings.poll_interval,
-                known=_known_tasks,
+                known=loading.known_tasks,
             ),
             carriers=surroundings.carriers(),
             restore=surroundings.restore,
             loop=self.loops.loop,
-            children=children(settings),
+            children=offspring.children(settings, engine),
         )
 
     def open(self, task: str) -> Engine:
@@ -86,12 +81,15 @@ class House:
         build = self.build or ENGINES[definition.engine or conf.current().engine]
         # No lock around the imports: one that another thread imports may want a task itself. Two engines may
         # be built then; the first stays, and the other has started nothing.
-        return self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
+        engine = self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
+        if definition.durable and conf.current().run_durable:
+            self.work()
+        return engine
 
     def work(self) -> None:
         """Run durable jobs in this process from now on. What is wrong with a task is logged; the others run."""
         journal = self.home.journal
-        if journal.works or self.closed or not (tasks := _durable_tasks()):
+        if journal.works or self.closed or not (tasks := loading.durable_tasks()):
             return
         journal.works = True
         claimants = []
@@ -166,30 +164,8 @@ _houses: dict[int, House] = {}
 # How engines are built in place of the settings' and definitions' own choice: what a test wants.
 _build: Build | None = None
 _resets = 0
-# Whether this process has answered a request, or is `runtasks`: then it has little time to leave.
-_serving = False
-
-
-def children(settings: conf.Settings) -> Children:
-    """What process workers need of this process."""
-    return Children(
-        spawner=Spawner(child_environ, most=settings.max_result + ROOM),
-        jobs=settings.child_jobs,
-        memory=settings.child_memory and settings.child_memory * 2**20,
-        setup=lambda: {
-            "dirs": [str(folder) for folder in settings.dirs],
-            "around": settings.around,
-            "max_result": settings.max_result,
-        },
-        desk=lambda channel: PoolDesk(channel, engine),
-        carried=surroundings.carried,
-    )
-
-
-def child_environ() -> dict[str, str]:
-    """The environment of a child: this process's, with the settings that it really uses."""
-    module = getattr(django_settings, "SETTINGS_MODULE", None)
-    return {**os.environ, **({"DJANGO_SETTINGS_MODULE": module} if module else {})}
+# What this process is, once it has answered a request, or is `runtasks`: then it has little time to leave.
+_serving = ""
 
 
 def engine(task: str) -> Engine:
@@ -221,7 +197,7 @@ def after_fork() -> None:
     """In a forked child: the parent's jobs are the parent's. Called by Python; the pid alone does without it."""
     global _serving
     _houses.clear()
-    _serving = False
+    _serving = ""
     diary.clear()
     current.leave()
 
@@ -258,31 +234,25 @@ def engines_by(build: Build) -> Iterator[None]:
             before.close(0)
 
 
-def serve() -> None:
+def serve(role: str = "server") -> None:
     """This process serves: at its end it closes its pools soon, instead of waiting for their jobs.
 
-    Durable jobs run in it from now on, unless RUN_DURABLE says otherwise.
+    `role` is `server`, or `runtasks`, which runs durable jobs from now on; a server does, too, in a moment, unless
+    RUN_DURABLE says otherwise.
     """
     global _serving
-    if not _serving:
-        _serving = True
-        for fault in loading.loaded().faults:
-            logger.error("%s %s", fault.text, fault.hint)
-        wanted = conf.current().run_durable
-        # A test's rows are in its transaction, and its database is to be deleted: there only who asks for it works.
-        if wanted or (wanted is None and not servers.is_test()):
-            # Handlers are imported: no request waits for that.
-            threading.Thread(target=house().work, name="yao_tasks-work", daemon=True).start()
-
-
-def _durable_tasks() -> list[str]:
-    return [one.id for one in loading.loaded().definitions.values() if one.durable]
-
-
-def _known_tasks() -> list[str]:
-    """The ids of all tasks, former ones too."""
-    read = loading.loaded()
-    return [*read.task_ids, *(former for one in read.definitions.values() for former in one.formerly)]
+    if _serving:
+        return
+    _serving = role
+    for fault in loading.loaded().faults:
+        logger.error("%s %s", fault.text, fault.hint)
+    wanted = conf.current().run_durable
+    if role == "runtasks":
+        house().work()
+    elif wanted or (wanted is None and not servers.is_test()):
+        # Handlers are imported: no request waits for that. A test's database is to be deleted: there only who asks
+        # for it works.
+        threading.Thread(target=house().work, name="yao_tasks-work", daemon=True).start()
 
 
 def close() -> list[int]:
@@ -312,7 +282,7 @@ def owners() -> list[Owner]:
 
 def is_serving() -> bool:
     """Whether this process has answered a request, or is `runtasks`."""
-    return _serving
+    return bool(_serving)
 
 
 def leave() -> None:

@@ -109,3 +109,14 @@ def _refuse_guesses(text: str, cast: type, env: environ.Env) -> None:
         plain = True
     if not plain:
         raise ValueError(text)
+
+
+def durable_tasks() -> list[str]:
+    """Return the ids of the tasks whose jobs are durable."""
+    return [one.id for one in loaded().definitions.values() if one.durable]
+
+
+def known_tasks() -> list[str]:
+    """Return the ids of all tasks, former ones too."""
+    read = loaded()
+    return [*read.task_ids, *(former for one in read.definitions.values() for former in one.formerly)]

@@ -11,8 +11,8 @@ from yao_tasks.core.jobs import ENDING, READY, RUNNING, Job, JobError
 from yao_tasks.core.lifecycle import shadow
 from yao_tasks.core.strict import decoded
 from yao_tasks.engines.base import Callables, Home
+from yao_tasks.engines.durable.finishing import DurableFinishing
 from yao_tasks.engines.durable.held import PROGRESS_EVERY, Held, given_back, job_of, unreadable
-from yao_tasks.engines.durable.parts import DurableParts
 from yao_tasks.journal.durable.claims import Claim
 from yao_tasks.journal.durable.endings import Ending
 from yao_tasks.journal.sql import in_utc
@@ -22,7 +22,7 @@ from yao_tasks.models import JobRecord
 LAST_WORDS = 1.0
 
 
-class DurableClaiming(DurableParts):
+class DurableClaiming(DurableFinishing):
     """The claiming half of a durable pool: a `Claimant` to the clerk, `Records` to its own ends."""
 
     def __init__(self, definition: Definition, callables: Callables, home: Home) -> None:
@@ -31,6 +31,7 @@ class DurableClaiming(DurableParts):
         self.tasks = (definition.id, *definition.formerly)
         self.most_result = home.journal.most_result
         self.ends.records = self
+        self.announcer.let_finish = self.finishing
         self._moved: dict[Job, None] = {}
 
     # What the clerk asks of it
@@ -119,7 +120,7 @@ class DurableClaiming(DurableParts):
 
     def over(self, ending: Ending, then: Callable[[bool], None]) -> None:
         """Have an end written, as `Records.over` says."""
-        self.home.journal.clerk.over(ending, then)
+        self.home.journal.clerk.inbox.over(ending, then)
 
     def due_again(self, job: Job, due: float) -> None:
         """It is to run again at `due` (monotonic)."""
@@ -142,7 +143,7 @@ class DurableClaiming(DurableParts):
                 and isinstance(job.row, Held)
                 and self.life.let_go(job, among=range(READY, RUNNING))
             ):
-                self.home.journal.clerk.give_back(job.row.claim)
+                self.home.journal.clerk.inbox.give_back(job.row.claim)
         self.workers.tokens.sweep()
 
     def give_back_running(self) -> list[int]:
@@ -171,9 +172,9 @@ class DurableClaiming(DurableParts):
         now = self.monotonic()
         due = held.wrote_at + PROGRESS_EVERY
         if due <= now:
-            self.home.journal.clerk.ring()
+            self.home.journal.clerk.inbox.ring()
         else:
-            self.home.clock.at(due, self.home.journal.clerk.ring)
+            self.home.clock.at(due, self.home.journal.clerk.inbox.ring)
 
     def _end_unreadable(self, claim: Claim, error: ValueError) -> None:
         ending = unreadable(claim, str(error))
