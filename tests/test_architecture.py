@@ -24,6 +24,7 @@ LAYERS = [
         "yao_tasks.options",
         "yao_tasks.servers",
         "yao_tasks.offspring",
+        "yao_tasks.house",
     ],
     ["yao_tasks.callables", "yao_tasks.child"],
     ["yao_tasks.surroundings"],

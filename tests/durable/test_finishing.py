@@ -25,7 +25,9 @@ def noted(database: str, name: str) -> bool:
     return PausedTask.objects.using(database).filter(task=name).exists()
 
 
-def test_the_handlers_rows_and_the_end_are_committed_together(durable: Durable, rows: Rows, journal: str) -> None:
+def test_the_handlers_rows_and_the_end_are_committed_together(
+    durable: Durable, rows: Rows, journal: str
+) -> None:
     told: list[Any] = []
 
     def handler(job_id: int) -> str:
@@ -47,7 +49,9 @@ def test_the_handlers_rows_and_the_end_are_committed_together(durable: Durable, 
     assert pool.wait(pool.add(), 10).status == "FAILURE"  # "mine" is there already: the worker goes on
 
 
-def test_what_was_cancelled_meanwhile_writes_nothing(durable: Durable, rows: Rows, journal: str, site: Site) -> None:
+def test_what_was_cancelled_meanwhile_writes_nothing(
+    durable: Durable, rows: Rows, journal: str, site: Site
+) -> None:
     gate, raised = site.gate(), []
 
     def handler(job_id: int) -> None:

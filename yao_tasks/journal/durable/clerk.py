@@ -21,7 +21,7 @@ from yao_tasks.connections import drop
 from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
 from yao_tasks.journal.durable import claims, endings
-from yao_tasks.journal.durable.claims import Claim
+from yao_tasks.journal.durable.claims import Claim, Wish
 from yao_tasks.journal.durable.desks import WEIGHT, Claimant, Desk, wishes
 from yao_tasks.journal.durable.endings import Ending, SomeRefused
 from yao_tasks.journal.durable.holdings import Holdings
@@ -219,6 +219,17 @@ class Clerk:
         refused -= self._written_after_all(connection, [ending for ending, _ in over if ending.id in refused])
         self._over, self._returns, self._last = [], [], len(over)
         self._unsure.clear()
+        self._deliver(over, refused, returns, found)
+        self._turn += WEIGHT * (self.monotonic() - began - self._turn)
+
+    def _deliver(
+        self,
+        over: list[tuple[Ending, Then]],
+        refused: set[int],
+        returns: list[Claim],
+        found: list[tuple[Desk, Wish, list[Claim]]],
+    ) -> None:
+        """It is committed: tell the pools."""
         for claim in returns:
             self._held.let_out(claim.id)
         for ending, then in over:
@@ -228,7 +239,6 @@ class Clerk:
             desk.claimed(wish, len(claimed))
             for claim in self._held.deliver(desk, claimed):
                 self.inbox.give_back(claim)
-        self._turn += WEIGHT * (self.monotonic() - began - self._turn)
 
     def _written_after_all(self, connection: BaseDatabaseWrapper, refused: list[Ending]) -> set[int]:
         """Which of these were refused only since they stand there already: a commit's answer was lost on the way."""
