@@ -12,7 +12,7 @@ from tests.durable.processes import Plant
 from yao_tasks import boot
 from yao_tasks.pools import tasks
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, databases="__all__")]
+pytestmark = pytest.mark.slow
 
 
 def test_what_runs_ends_and_what_waits_stays(plant: Plant, rows: Rows) -> None:

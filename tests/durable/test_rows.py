@@ -14,8 +14,6 @@ from yao_tasks.journal.durable.recovery import Sweep
 from yao_tasks.models import JobRecord
 from yao_tasks.pools import Pool
 
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
 
 def sweep(rows: Rows, now: float) -> Sweep:
     house = boot.house()

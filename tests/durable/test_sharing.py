@@ -12,7 +12,7 @@ from yao_tasks import boot
 from yao_tasks.models import JobOwner
 from yao_tasks.pools import tasks
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, databases="__all__")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("machines", [1, 3])
