@@ -51,7 +51,8 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
         monkeypatch.setattr("yao_tasks.offspring.Spawner", Lender)
     if request.param == "durable":
         # First, so that its pools are closed before the database is gone.
-        request.getfixturevalue("durably")
+        own = request.node.get_closest_marker("django_db") is None
+        request.getfixturevalue("durably" if own else "durably_beside")
     return str(request.param)
 
 
