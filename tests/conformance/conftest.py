@@ -66,6 +66,15 @@ def rows_database(
 
 
 @pytest.fixture
+def durably_beside(transactional_db: None, site: Site, settings: Any) -> Iterator[None]:
+    """The same, with the rows in the database that the test itself uses."""
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "RUN_DURABLE": True, "POLL_INTERVAL": 0.2}
+    conf.reset()
+    yield
+    boot.reset()
+
+
+@pytest.fixture
 def durably(
     rows_database: dict[str, Any], site: Site, settings: Any, django_db_blocker: Any
 ) -> Iterator[None]:
