@@ -1,7 +1,5 @@
 """The database is away, or its disk is full, while durable jobs run."""
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from django.db import OperationalError
 
 from tests.conftest import until
 from tests.databases import configured, known
+from tests.disks import fill, full_disk
 from tests.durable import processes
 from tests.durable.conftest import Rows, all_ended
 from tests.durable.processes import Plant
@@ -20,26 +19,10 @@ from tests.journal.test_killed_database import Server, server
 from yao_tasks import boot
 from yao_tasks.pools import tasks
 
-__all__ = ["server"]
+__all__ = ["full_disk", "server"]
 
 pytestmark = pytest.mark.slow
 AWAY = 8
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = f"no small disk can be made here: {done.stderr.strip()}"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -113,13 +96,7 @@ def test_a_full_disk_loses_nothing(full_disk: Path, planted: Any) -> None:
     worker = plant.start()
     until(lambda: len(plant.ledger()) == 2, "the runs", seconds=60)
 
-    filler = full_disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            pass
+    filler = fill(full_disk)
     with pytest.raises(OperationalError):
         for _ in range(5_000):
             tasks["job"].add("x" * 10_000)

@@ -12,6 +12,7 @@ from django.db import DataError, OperationalError, connections
 
 from tests.conftest import SECONDS, Site, until
 from tests.databases import configured, known
+from tests.disks import fill, full_disk
 from tests.journal.conftest import Recorded, Rows, written
 from yao_tasks import boot, conf
 from yao_tasks.core.jobs import READY, Job
@@ -20,6 +21,8 @@ from yao_tasks.journal import sql, writer
 from yao_tasks.journal.rows import RowsOf
 from yao_tasks.models import JobStatus
 from yao_tasks.pools import Pool
+
+__all__ = ["full_disk"]
 
 
 @pytest.fixture(autouse=True)
@@ -218,6 +221,31 @@ def test_a_disk_that_is_full_or_can_not_be_written_costs_history_only(
     until(lambda: rows.all().filter(status=JobStatus.SUCCESS).count() == 1_000, "all ends")
     assert set(rows.all().values_list("job_id", flat=True)) == set(ids)
     until(lambda: len(lines(caplog)) == 2, "two lines")
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_full_costs_history_only(
+    site: Site, full_disk: Path, settings: Any, django_db_blocker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F28: the part of records."""
+    config = {**configured("sqlite", full_disk), "NAME": full_disk / "small.sqlite3"}
+    with django_db_blocker.unblock(), known(config, "small"):
+        call_command("migrate", "yao_tasks", database="small", verbosity=0)
+        pool = site.task("job", lambda job_id, text: None, record=True, size=10_000)
+        settings.YAO_TASKS = {**settings.YAO_TASKS, "DATABASE": "small"}
+        conf.reset()
+        boot.reset()
+        filler = fill(full_disk)
+
+        ids = pool.add_many([("x" * 1_000,)] * 1_000)
+        for info in pool.as_completed(ids, SECONDS):
+            assert info.status == "SUCCESS"
+        until(lambda: lines(caplog), "the sentence")
+        filler.unlink()
+
+        rows = Rows("small")
+        until(lambda: rows.all().filter(status=JobStatus.SUCCESS).count() == 1_000, "all ends")
+        boot.reset()
 
 
 def test_an_end_that_comes_again_after_it_was_forgotten_is_not_counted_twice(
