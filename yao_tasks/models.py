@@ -126,6 +126,9 @@ class JobRecord(models.Model):
             models.Index(fields=["task", "added_at"], name="yao_tasks_task_added"),
             models.Index(fields=["status", "added_at"], name="yao_tasks_status_added"),
             models.Index(fields=["ended_at"], name="yao_tasks_ended"),
+            # Lists of one task's failures, say: those that were added last, and those that ended last.
+            models.Index(fields=["task", "status", "added_at"], name="yao_tasks_list_added"),
+            models.Index(fields=["task", "status", "ended_at"], name="yao_tasks_list_ended"),
         )
 
     def __str__(self) -> str:

@@ -62,8 +62,8 @@ def test_what_memory_has_forgotten_is_listed_and_has_its_page(pool: Pool) -> Non
     listed, shown = read(viewer(), JOBS, status="failed"), job_page(auditor, pool, job_id)
 
     assert re.findall(r'yt-id">(\d+)<', listed) == [str(job_id)]
-    # Nobody has counted the rows.
-    assert '<span class="yt-count">0+</span>' in listed
+    assert '<span class="yt-count">1</span>' in listed
+    assert "Recorded jobs were counted in the last 5 s." in words(listed)
     assert "1 to 1 " in words(listed)
     assert "Failed" in shown
     # S2: a name calls it secret, in a row as in memory.

@@ -1,9 +1,12 @@
 """The jobs that fit a filter, of all pools: a page of them, or all of them for an action."""
 
 import heapq
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from yao_tasks.core.errors import BadJobId, JobNotFound
 from yao_tasks.core.jobs import JobInfo
@@ -11,11 +14,16 @@ from yao_tasks.dashboard.filters import Filter
 from yao_tasks.dashboard.readings import Reading
 
 PER_PAGE = 50
-# Of several pools each is asked for all pages up to the one that is wanted: beyond these, choose a task.
+# Of several pools each is asked for all pages up to the one that is wanted, and so is the database: beyond these, a
+# task is chosen, or earlier days.
 MERGED_PAGES = 40
-# So many jobs, of all pools, are drawn and read for a text in one request: some tens of milliseconds.
+# A text is looked for in so many jobs of each pool at once, until so many were read in all or the time is over (s).
+SLICE = 200
 ROUND = 2_000
-# And for an action on all that match.
+PATIENCE = 0.05
+# Each slice is found from the newest job on: after so many, from a moment on.
+FURTHEST = 100
+# An action on all that match is one on so many.
 MOST = 10_000
 
 Found = tuple[Reading, JobInfo]
@@ -28,8 +36,10 @@ class Page:
     found: list[Found]
     number: int
     has_more: bool
-    goes_back: bool = False
-    """A text was looked for among the newest only, and there are older ones."""
+    is_last_of_merge: bool = False
+    """More jobs follow, and no page shows them."""
+    further: dict[str, Any] = field(default_factory=dict)
+    """What changes in the filter to look where nobody has looked; empty where all was looked at."""
 
 
 def find_page(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool) -> Page:
@@ -37,13 +47,22 @@ def find_page(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool
     readings = [one for one in readings if "search" in one.supports and wanted.task in ("", one.config.id)]
     if wanted.q or wanted.type:
         return _page_of_text(readings, wanted, may_see_args=may_see_args)
-    if len(readings) == 1:
+    if len(readings) == 1 and not readings[0].is_recorded:
         return _page_of_one(readings[0], wanted)
     number = min(wanted.page, MERGED_PAGES)
     first = (number - 1) * PER_PAGE
-    found = list(islice(_merged(readings, wanted, limit=first + PER_PAGE + 1), first, first + PER_PAGE + 1))
+    if len(readings) == 1:
+        found = _searched(readings[0], wanted, offset=first, limit=PER_PAGE + 1)
+    else:
+        merged = _merged(readings, wanted, limit=first + PER_PAGE + 1)
+        found = list(islice(merged, first, first + PER_PAGE + 1))
+    is_last = number == MERGED_PAGES and len(found) > PER_PAGE
     return Page(
-        found=found[:PER_PAGE], number=number, has_more=len(found) > PER_PAGE and number < MERGED_PAGES
+        found=found[:PER_PAGE],
+        number=number,
+        has_more=len(found) > PER_PAGE and not is_last,
+        is_last_of_merge=is_last,
+        further=_from_there_on(wanted, found[PER_PAGE - 1][1]) if is_last else {},
     )
 
 
@@ -61,12 +80,12 @@ def find_all(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool)
 
 def _page_of_one(reading: Reading, wanted: Filter) -> Page:
     first = (wanted.page - 1) * PER_PAGE
-    found = reading.pool.search(**wanted.search, offset=first, limit=PER_PAGE + 1)
+    found = _searched(reading, wanted, offset=first, limit=PER_PAGE + 1)
     if not found and wanted.page > 1:
         # Fewer than there were: the first page is always there.
         return _page_of_one(reading, replace(wanted, page=1))
     return Page(
-        found=[(reading, info) for info in found[:PER_PAGE]],
+        found=found[:PER_PAGE],
         number=wanted.page,
         has_more=len(found) > PER_PAGE,
     )
@@ -77,25 +96,49 @@ def _page_of_text(readings: Sequence[Reading], wanted: Filter, *, may_see_args: 
     if id_wanted is not None:
         return Page(found=list(_by_id(readings, id_wanted)), number=1, has_more=False)
     fits = _matcher(wanted, may_see_args=may_see_args)
-    share = max(100, ROUND // max(1, len(readings)))
-    looked_at = [
-        [(one, info) for info in one.pool.search(**wanted.search, offset=wanted.back * share, limit=share)]
-        for one in readings
-    ]
-    merged = heapq.merge(*looked_at, key=_key(wanted.order), reverse=wanted.order.startswith("-"))
-    found = [(reading, info) for reading, info in merged if fits(reading, info)]
+    found: list[Found] = []
+    last: JobInfo | None = None
+    until, back, looked_at = time.monotonic() + PATIENCE, wanted.back, 0
+    while True:
+        slices = [_searched(one, wanted, offset=back * SLICE, limit=SLICE) for one in readings]
+        back += 1
+        looked_at += sum(map(len, slices))
+        merged = heapq.merge(*slices, key=_key(wanted.order), reverse=wanted.order.startswith("-"))
+        for reading, info in merged:
+            last = info
+            if fits(reading, info):
+                found.append((reading, info))
+        is_more = any(len(one) == SLICE for one in slices)
+        if not is_more or looked_at >= ROUND or time.monotonic() > until:
+            break
+    found.sort(key=_key(wanted.order), reverse=wanted.order.startswith("-"))
+    further = {"back": back} if back < FURTHEST or last is None else _from_there_on(wanted, last)
     pages = max(1, -(-len(found) // PER_PAGE))
     number = min(wanted.page, pages)
     return Page(
         found=found[(number - 1) * PER_PAGE : number * PER_PAGE],
         number=number,
         has_more=number < pages,
-        goes_back=any(len(one) == share for one in looked_at),
+        further=further if is_more else {},
     )
 
 
+def _from_there_on(wanted: Filter, last: JobInfo) -> dict[str, Any]:
+    """The filter for the jobs from that one on: by the moment at which they were added, its own included."""
+    if wanted.order == "added_at":
+        return {"since": last.added_at.isoformat(), "back": 0}
+    if wanted.order == "-added_at":
+        return {"until": (last.added_at + timedelta(microseconds=1)).isoformat(), "back": 0}
+    return {}
+
+
+def _searched(reading: Reading, wanted: Filter, *, offset: int, limit: int) -> list[Found]:
+    found = reading.pool.search(**wanted.search, offset=offset, limit=limit)
+    return [(reading, info) for info in found]
+
+
 def _merged(readings: Iterable[Reading], wanted: Filter, *, limit: int) -> Iterator[Found]:
-    each = [[(one, info) for info in one.pool.search(**wanted.search, limit=limit)] for one in readings]
+    each = [_searched(one, wanted, offset=0, limit=limit) for one in readings]
     return heapq.merge(*each, key=_key(wanted.order), reverse=wanted.order.startswith("-"))
 
 
