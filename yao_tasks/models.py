@@ -115,7 +115,7 @@ class JobRecord(models.Model):
 
     class Meta:
         verbose_name = _("recorded job")
-        verbose_name_plural = _("history")
+        verbose_name_plural = _("recorded jobs")
         default_permissions = ()
         constraints = (
             models.UniqueConstraint(fields=["task", "job_id"], name="yao_tasks_job"),

@@ -20,7 +20,16 @@ from yao_tasks.dashboard.pacing import pace
 from yao_tasks.dashboard.pages import FOLDER, NoPage, frame
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.dashboard.refusals import REFUSALS, refusal
-from yao_tasks.dashboard.steering import INFO, SUCCESS, WARNING, back, came_from, operators_only, record
+from yao_tasks.dashboard.steering import (
+    INFO,
+    SUCCESS,
+    WARNING,
+    Answer,
+    back,
+    came_from,
+    operators_only,
+    record,
+)
 from yao_tasks.dashboard.verbs import VERBS, Verb
 
 # So many ids are named in the admin's log.
@@ -50,7 +59,7 @@ def bulk(request: HttpRequest, verb: str, *, site: AdminSite) -> HttpResponseBas
     rate = request.POST.get("rate", "")
     if rate in map(str, RATES[1:]) and VERBS[verb].can_be_paced:
         return _paced(request, site, VERBS[verb], found, int(rate))
-    return _done(request, site, VERBS[verb], found)
+    return back(request, site, carry_out(request, VERBS[verb], found))
 
 
 def _found(request: HttpRequest) -> tuple[list[Found], bool]:
@@ -104,7 +113,8 @@ def _confirm(
     return render(request, f"{FOLDER}/bulk.html", context)
 
 
-def _done(request: HttpRequest, site: AdminSite, verb: Verb, found: Sequence[Found]) -> HttpResponse:
+def carry_out(request: HttpRequest, verb: Verb, found: Sequence[Found]) -> Answer:
+    """Do it to each, note it in the admin's log, and say how many were done, how many not, and why."""
     outcome = Outcome()
     for reading, info in found:
         reason = _act(verb, reading, info)
@@ -113,14 +123,9 @@ def _done(request: HttpRequest, site: AdminSite, verb: Verb, found: Sequence[Fou
         else:
             outcome.skipped[reason] += 1
     _record(request, verb, outcome.done, verb.past)
-    sentences = [verb.said(len(outcome.done))]
-    sentences += [
-        ngettext("%(count)d skipped: %(reason)s", "%(count)d skipped: %(reason)s", count)
-        % {"count": count, "reason": reason}
-        for reason, count in outcome.skipped.items()
-    ]
+    sentences = [verb.said(len(outcome.done)), *map(skipped, outcome.skipped, outcome.skipped.values())]
     level = SUCCESS if outcome.done and not outcome.skipped else WARNING if outcome.skipped else INFO
-    return back(request, site, (level, " ".join(sentences)))
+    return level, " ".join(sentences)
 
 
 def _paced(
@@ -131,6 +136,12 @@ def _paced(
     _record(request, verb, fitting, f"{verb.past} at {rate} a second")
     sentence = gettext("%(count)d jobs, %(rate)d a second, from now on in the background of this process.")
     return back(request, site, (SUCCESS, sentence % {"count": len(fitting), "rate": rate}))
+
+
+def skipped(reason: str, count: int) -> str:
+    """So many were left out, and why."""
+    text = ngettext("%(count)d skipped: %(reason)s", "%(count)d skipped: %(reason)s", count)
+    return text % {"count": count, "reason": reason}
 
 
 def _act(verb: Verb, reading: Reading, info: JobInfo) -> str | None:

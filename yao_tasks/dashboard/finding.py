@@ -12,6 +12,7 @@ from yao_tasks.core.errors import BadJobId, JobNotFound
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.dashboard.filters import Filter
 from yao_tasks.dashboard.readings import Reading
+from yao_tasks.dashboard.redaction import Redaction
 
 PER_PAGE = 50
 # Of several pools each is asked for all pages up to the one that is wanted, and so is the database: beyond these, a
@@ -69,12 +70,12 @@ def find_page(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool
 def find_all(readings: Sequence[Reading], wanted: Filter, *, may_see_args: bool) -> tuple[list[Found], bool]:
     """All that fit, `MOST` at most; whether there may be more."""
     readings = [one for one in readings if "search" in one.supports and wanted.task in ("", one.config.id)]
-    fits = _matcher(wanted, may_see_args=may_see_args)
+    fits = matcher(wanted, may_see_args=may_see_args)
     id_wanted = _wanted_id(wanted.q)
     if id_wanted is not None:
         return list(_by_id(readings, id_wanted)), False
     candidates = list(islice(_merged(readings, wanted, limit=MOST + 1), MOST + 1))
-    found = [(reading, info) for reading, info in candidates[:MOST] if fits(reading, info)]
+    found = [(reading, info) for reading, info in candidates[:MOST] if fits(reading.redaction, info)]
     return found, len(candidates) > MOST
 
 
@@ -95,7 +96,7 @@ def _page_of_text(readings: Sequence[Reading], wanted: Filter, *, may_see_args: 
     id_wanted = _wanted_id(wanted.q)
     if id_wanted is not None:
         return Page(found=list(_by_id(readings, id_wanted)), number=1, has_more=False)
-    fits = _matcher(wanted, may_see_args=may_see_args)
+    fits = matcher(wanted, may_see_args=may_see_args)
     found: list[Found] = []
     last: JobInfo | None = None
     until, back, looked_at = time.monotonic() + PATIENCE, wanted.back, 0
@@ -106,7 +107,7 @@ def _page_of_text(readings: Sequence[Reading], wanted: Filter, *, may_see_args: 
         merged = heapq.merge(*slices, key=_key(wanted.order), reverse=wanted.order.startswith("-"))
         for reading, info in merged:
             last = info
-            if fits(reading, info):
+            if fits(reading.redaction, info):
                 found.append((reading, info))
         is_more = any(len(one) == SLICE for one in slices)
         if not is_more or looked_at >= ROUND or time.monotonic() > until:
@@ -171,7 +172,7 @@ def _by_id(readings: Iterable[Reading], job_id: int) -> Iterator[Found]:
         yield reading, info
 
 
-def _matcher(wanted: Filter, *, may_see_args: bool) -> Callable[[Reading, JobInfo], bool]:
+def matcher(wanted: Filter, *, may_see_args: bool) -> Callable[[Redaction, JobInfo], bool]:
     """Whether a job has the text, in what the reader may see of it: else a search would tell of the rest."""
     text = wanted.q
     where, _, rest = text.partition(":")
@@ -179,8 +180,8 @@ def _matcher(wanted: Filter, *, may_see_args: bool) -> Callable[[Reading, JobInf
         where, rest = "", text
     sought = rest.strip().casefold()
 
-    def fits(reading: Reading, info: JobInfo) -> bool:
-        hide = reading.redaction.hider(info)
+    def fits(redaction: Redaction, info: JobInfo) -> bool:
+        hide = redaction.hider(info)
         if where != "args":
             error = f"{info.error.type} {info.error.message}" if info.error is not None else ""
             told = error if where == "error" else f"{info.id} {info.message} {error}"
@@ -188,12 +189,12 @@ def _matcher(wanted: Filter, *, may_see_args: bool) -> Callable[[Reading, JobInf
                 return True
         if where == "error" or not may_see_args:
             return False
-        arguments = " ".join(f"{name}={value}" for name, value in reading.redaction.arguments(info))
+        arguments = " ".join(f"{name}={value}" for name, value in redaction.arguments(info))
         return sought in arguments.casefold()
 
-    def fits_type(reading: Reading, info: JobInfo) -> bool:
-        return info.error is not None and info.error.type == wanted.type and fits(reading, info)
+    def fits_type(redaction: Redaction, info: JobInfo) -> bool:
+        return info.error is not None and info.error.type == wanted.type and fits(redaction, info)
 
     if wanted.type:
         return fits_type
-    return fits if text else lambda reading, info: True
+    return fits if text else lambda redaction, info: True

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -68,7 +69,7 @@ class LogRow:
 @page("job")
 def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
     pool, info = find(task, job_id)
-    now, hidden = timezone.now(), Redaction(pool.config)
+    now, hidden = timezone.now(), Redaction(pool.config.process)
     hide = hidden.hider(info)
     may_operate = request.user.has_perm(OPERATE_JOBS)
     runs = runs_of(info, diary.attempts(task, job_id))
@@ -94,6 +95,8 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
         "runs": [_attempt_row(run, now, hide, may_operate=may_operate) for run in reversed(runs)],
         "forgotten": info.attempt - len(runs),
         "can": _actions(pool, info) if may_operate else {},
+        # As the admin writes it in an address.
+        "row_key": quote(f"{task}/{job_id}") if pool.supports & {"record", "durable"} else "",
     }
     if request.user.has_perm(VIEW_JOB_ARGS):
         shown["arguments"] = hidden.arguments(info)

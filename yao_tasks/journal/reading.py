@@ -29,14 +29,20 @@ def is_known(database: str, task: str, job_id: int) -> bool:
     return JobRecord.objects.using(database).filter(task=task, job_id=job_id).exists()
 
 
-def draw(row: JobRecord) -> JobInfo:
-    """A picture of a recorded job. What was changed by hand into what can't be read is left out."""
+def draw(row: JobRecord, *, light: bool = False) -> JobInfo:
+    """A picture of a recorded job. What was changed by hand into what can't be read is left out.
+
+    `light`: without its result and traceback, which the row needn't have read.
+    """
     args, kwargs = _arguments(row.args)
     status = NAMES.get(row.status, "FAILURE")
     error = None
     if status == "FAILURE":
         error = JobError(
-            kind=row.kind or "lost", type=row.error_type, message=row.error, traceback=row.traceback
+            kind=row.kind or "lost",
+            type=row.error_type,
+            message=row.error,
+            traceback="" if light else row.traceback,
         )
     added_at = in_utc(row.added_at)
     assert added_at is not None
@@ -47,7 +53,7 @@ def draw(row: JobRecord) -> JobInfo:
         current=_plain(row.current),
         total=_plain(row.total),
         message=row.message,
-        response=error.message if error else _result(row.result),
+        response=error.message if error else None if light else _result(row.result),
         error=error,
         args=args,
         kwargs=kwargs,
