@@ -127,7 +127,8 @@ def _actions(pool: Pool, info: JobInfo) -> dict[str, bool]:
     return {
         "cancel": "cancel" in can and not info.is_finished,
         "retry": "retry" in can and info.status == FAILURE_NAME,
-        "duplicate": True,
+        "duplicate": "add" in can,
+        "delete": "remove" in can and info.is_finished,
     }
 
 

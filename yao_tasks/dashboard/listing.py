@@ -92,6 +92,7 @@ def _views(request: HttpRequest) -> dict[str, Any]:
         "is_end_of_merge": found.is_last_of_merge,
         "links": _links(wanted, found),
         "can_act": request.user.has_perm(OPERATE_JOBS) and bool(found.found),
+        "can_delete": any("remove" in one.supports for one in in_task),
     }
 
 

@@ -26,7 +26,7 @@ POLLS = (0.05, 0.1, 0.25, 0.5)
 class RecordedEngine(EmbeddedEngine):
     """As the embedded one, with a past: each job can be found as long as its row is kept, from every process."""
 
-    supports = EmbeddedEngine.supports | {"record"}
+    supports = EmbeddedEngine.supports | {"record", "remove"}
     asks_database = True
 
     def get(self, job_id: int) -> JobInfo:
@@ -139,6 +139,15 @@ class RecordedEngine(EmbeddedEngine):
             super().retry(job_id)
         except JobNotFound:
             self._retry_from_row(self._past(job_id))
+
+    def remove(self, ids: Sequence[int]) -> set[int]:
+        """Delete the records of jobs that have ended, and forget them; answers which."""
+        gone = self.home.journal.remove(self.definition.id, ids)
+        for job_id in gone:
+            job = self.retention.find(job_id, self.monotonic())
+            if job is not None and job.ended is not None:
+                self.retention.drop(job)
+        return gone
 
     def _retry_from_row(self, past: Past) -> None:
         """Bring a job back to memory. Its row is claimed first, so that no two processes do."""

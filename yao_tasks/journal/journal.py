@@ -11,7 +11,7 @@ from yao_tasks.core import machine
 from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.queries import Query
-from yao_tasks.journal import owners, pruning, reading, searching, sql
+from yao_tasks.journal import owners, pruning, reading, removing, searching, sql
 from yao_tasks.journal.past import Past
 from yao_tasks.journal.rows import Row, RowsOf
 from yao_tasks.journal.searching import Place
@@ -75,6 +75,12 @@ class Journal:
             failure = reading.failures(self.database, past.info.task, past.info.id)
             owner = self.owner(connections[self.database])
             return failure.update(owner=owner, base=past.info.attempt, **fields) == 1
+
+    def remove(self, task: str, ids: Sequence[int]) -> set[int]:
+        """Delete the rows of jobs that have ended, in the caller's thread; answers which have gone."""
+        # What is still to be written would be written after that.
+        self.flush()
+        return removing.remove(self.database, task, ids)
 
     # Reading
 
