@@ -5,10 +5,11 @@ After a fork everything is new: a pid that differs says so, since not every serv
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -35,6 +36,7 @@ from yao_tasks.loops import LoopOfProcess
 
 if TYPE_CHECKING:
     from yao_tasks.core.workers.lag import Running
+    from yao_tasks.journal.durable.desks import Claimant
 
 # What the journal is given to write the last ends (s).
 LAST_WRITES = 1.0
@@ -68,8 +70,12 @@ class House:
                 keep=Keep(days=settings.record_days, most=settings.record_max),
                 role=lambda: "server" if _serving else "command",
                 release=settings.release or "",
+                folder=settings.state_dir,
+                poll=settings.poll_interval,
+                known=_known_tasks,
             ),
             carriers=surroundings.carriers(),
+            restore=surroundings.restore,
             loop=self.loops.loop,
             children=children(settings),
         )
@@ -81,6 +87,22 @@ class House:
         # No lock around the imports: one that another thread imports may want a task itself. Two engines may
         # be built then; the first stays, and the other has started nothing.
         return self.engines.setdefault(task, build(definition, callables.imported(definition), self.home))
+
+    def work(self) -> None:
+        """Run durable jobs in this process from now on. What is wrong with a task is logged; the others run."""
+        journal = self.home.journal
+        if journal.works or self.closed or not (tasks := _durable_tasks()):
+            return
+        journal.works = True
+        claimants = []
+        for task in tasks:
+            try:
+                claimants.append(self.engines.get(task) or self.open(task))
+            except ImproperlyConfigured as error:
+                logger.error("%s: its durable jobs can't be run here: %s", task, error)
+        self._opening()
+        # Inline, or of a test's own making, they claim nothing.
+        journal.work(cast("Claimant", engine) for engine in claimants if "durable" in engine.supports)
 
     def live(self) -> int:
         """How many jobs wait or run."""
@@ -237,12 +259,30 @@ def engines_by(build: Build) -> Iterator[None]:
 
 
 def serve() -> None:
-    """This process serves: at its end it closes its pools soon, instead of waiting for their jobs."""
+    """This process serves: at its end it closes its pools soon, instead of waiting for their jobs.
+
+    Durable jobs run in it from now on, unless RUN_DURABLE says otherwise.
+    """
     global _serving
     if not _serving:
         _serving = True
         for fault in loading.loaded().faults:
             logger.error("%s %s", fault.text, fault.hint)
+        wanted = conf.current().run_durable
+        # A test's rows are in its transaction, and its database is to be deleted: there only who asks for it works.
+        if wanted or (wanted is None and not servers.is_test()):
+            # Handlers are imported: no request waits for that.
+            threading.Thread(target=house().work, name="yao_tasks-work", daemon=True).start()
+
+
+def _durable_tasks() -> list[str]:
+    return [one.id for one in loading.loaded().definitions.values() if one.durable]
+
+
+def _known_tasks() -> list[str]:
+    """The ids of all tasks, former ones too."""
+    read = loading.loaded()
+    return [*read.task_ids, *(former for one in read.definitions.values() for former in one.formerly)]
 
 
 def close() -> list[int]:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from yao_tasks.core.jobs import FAILED, READY, RETRYING, Job
+from yao_tasks.core.jobs import DROPPED, ENDING, FAILED, READY, RETRYING, Job
 
 Row = TypeVar("Row")
 
 # A bar that moves ten times a second looks smooth; each report may call an event.
 TRACK_SECONDS = 0.1
+# Of a job one of whose runs has begun: that run is over.
+_OVER = (RETRYING, ENDING, DROPPED)
 
 
 class LifeSigns(Protocol):
@@ -83,9 +85,9 @@ class CurrentJob:
         job, error = self._job, self._job.error
         if job.status == FAILED and error is not None:
             return error.kind != "raised"
-        # Between two runs this one is over; in event.add there is none yet.
-        between = job.status == RETRYING or (job.status == READY and self.attempt > 0)
-        return between or job.attempt != self.attempt
+        # Between two runs this one is over, as it is where its end is being written; in event.add there is none yet.
+        over = job.status in _OVER or (job.status == READY and self.attempt > 0)
+        return over or job.attempt != self.attempt
 
     @property
     def stopping(self) -> bool:

@@ -110,7 +110,7 @@ def _recorded(task: str) -> Pool:
         pool = tasks[task]
     except (TaskNotFound, ImproperlyConfigured) as error:
         raise UsageError(str(error)) from error
-    if not definition.record:
+    if not definition.is_recorded:
         raise NotVisible(
             f'The jobs of "{task}" live in the memory of the processes that added them, and can\'t be seen from a '
             'command. "record": true in its definition writes them to the database.'
@@ -119,7 +119,7 @@ def _recorded(task: str) -> Pool:
 
 
 def _all_recorded() -> Sequence[str]:
-    found = [one.id for one in loading.loaded().definitions.values() if one.record]
+    found = [one.id for one in loading.loaded().definitions.values() if one.is_recorded]
     if not found:
         raise NotVisible(
             'No task is recorded. "record": true in a definition writes its jobs to the database.'
