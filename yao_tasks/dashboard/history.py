@@ -80,8 +80,7 @@ def said_last(row: JobRecord) -> str:
 
 def redaction_of(task: str) -> Redaction:
     """What may be shown of a task's jobs; of one that there is no more, too."""
-    definition = loading.loaded().definitions.get(task)
-    return Redaction("" if definition is None else definition.process)
+    return Redaction(loading.loaded().definitions.get(task))
 
 
 def job_link(row: JobRecord, site: AdminSite) -> str:

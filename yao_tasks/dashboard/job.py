@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.admin.utils import quote
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from yao_tasks import boot, conf
 from yao_tasks.core.diary import Line, diary
 from yao_tasks.core.errors import JobElsewhere, JobNotFound
 from yao_tasks.core.jobs import FAILURE_NAME, SUCCESS_NAME, JobInfo
@@ -17,11 +19,11 @@ from yao_tasks.dashboard.durations import duration, limit, measured
 from yao_tasks.dashboard.failures import end_of
 from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
-from yao_tasks.dashboard.pages import NoPage, page
+from yao_tasks.dashboard.pages import DatabaseErrors, NoPage, page
 from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.dashboard.statuses import failure, status_of
 from yao_tasks.dashboard.steering import pool_that_can
-from yao_tasks.dashboard.timeline import Run, runs_of, timeline
+from yao_tasks.dashboard.timeline import Run, recorded_runs, runs_of, timeline
 from yao_tasks.pools import Pool
 
 # What is shown of a traceback, from its end: deep ones are megabytes.
@@ -69,10 +71,10 @@ class LogRow:
 @page("job")
 def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
     pool, info = find(task, job_id)
-    now, hidden = timezone.now(), Redaction(pool.config.process)
+    now, hidden = timezone.now(), Redaction(pool.config)
     hide = hidden.hider(info)
     may_operate = request.user.has_perm(OPERATE_JOBS)
-    runs = runs_of(info, diary.attempts(task, job_id))
+    runs = _runs(pool, info)
     shown = {
         "title": gettext("Job %(id)d of %(name)s") % {"id": job_id, "name": pool.config.name},
         "task": task,
@@ -120,6 +122,21 @@ def find(task: str, job_id: int) -> tuple[Pool, JobInfo]:
     except JobNotFound as error:
         sentence = gettext("There is no job %(id)d of %(task)s here. It may have ended and been forgotten.")
         raise NoPage(sentence % {"id": job_id, "task": task}) from error
+
+
+def _runs(pool: Pool, info: JobInfo) -> list[Run]:
+    attempts = diary.attempts(pool.id, info.id)
+    runs = runs_of(info, attempts)
+    if len(runs) >= info.attempt or not pool.supports & {"record", "durable"}:
+        return runs
+    try:
+        # In a block of its own: a failure inside the request's transaction would break that.
+        with transaction.atomic(using=conf.current().database):
+            past = boot.house().home.journal.past(pool.id, info.id)
+    except DatabaseErrors:
+        # What memory knows is better than nothing.
+        return runs
+    return runs if past is None else runs_of(info, attempts, recorded_runs(past.runs))
 
 
 def _actions(pool: Pool, info: JobInfo) -> dict[str, bool]:

@@ -55,7 +55,9 @@ class JobPage:
     number: int
     pages: int
     total: int
+    """How many there are to leaf through."""
     running: int
+    waiting: int
 
     @property
     def first(self) -> int:
@@ -66,11 +68,6 @@ class JobPage:
     def last(self) -> int:
         """The place of the page's last job."""
         return min(self.number * PER_PAGE, self.total)
-
-    @property
-    def waiting(self) -> int:
-        """How many jobs wait, in all."""
-        return max(0, self.total - self.running)
 
     @property
     def before(self) -> int:
@@ -92,14 +89,19 @@ class _Place(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """One pool's live jobs: the pictures of the first that run and that wait, and the ids of this memory's."""
+    """One pool's live jobs: pictures of the first that run and that wait, and the ids of this memory's."""
 
     reading: Reading
     first: dict[int, JobInfo]
     then: dict[int, JobInfo]
     ids: list[int]
-    total: int
     running: int
+    waiting: int
+
+    @property
+    def total(self) -> int:
+        """How many there are to leaf through."""
+        return len({*self.first, *self.then, *self.ids} if self.then else self.ids or self.first)
 
 
 def job_page(readings: Iterable[Reading], counts: Counts, wanted: str, *, may_operate: bool) -> JobPage:
@@ -117,6 +119,7 @@ def job_page(readings: Iterable[Reading], counts: Counts, wanted: str, *, may_op
         pages=pages,
         total=total,
         running=sum(look.running for look in looks),
+        waiting=sum(look.waiting for look in looks),
     )
 
 
@@ -129,20 +132,23 @@ def page_number(wanted: str, pages: int) -> int:
 
 
 def _look(reading: Reading, counts: Mapping[str, int]) -> _Look:
-    ids = list(reading.jobs)
     if not reading.is_recorded:
-        now = reading.metrics["running"]
+        ids, now = list(reading.jobs), reading.metrics["running"]
         drawn = _first(reading, RUNNING_NAME) if now and "search" in reading.supports else {}
-        return _Look(reading, drawn, {}, ids, total=len(ids), running=now)
+        return _Look(reading, drawn, {}, ids, running=now, waiting=max(0, len(ids) - now))
     # Those of other processes, too: whichever answers tells the same.
     first, then = _first(reading, RUNNING_NAME), _first(reading, WAITING_NAME)
-    total, running = len(first) + len(then), len(first)
-    if running >= FIRST:
-        running = max(running, counts.get("running", 0))
-    if max(len(first), len(then)) >= FIRST:
-        counted = sum(counts.get(key, 0) for key in ("running", "waiting", "retrying", "delayed"))
-        total = max(total, counted, len(ids))
-    return _Look(reading, first, then, ids, total=total, running=running)
+    # All jobs of a durable task are rows: those beyond the first are in the list of jobs.
+    ids = [] if "durable" in reading.supports else list(reading.jobs)
+    waiting = sum(counts.get(key, 0) for key in ("waiting", "retrying", "delayed"))
+    return _Look(
+        reading,
+        first,
+        then,
+        ids,
+        running=len(first) if len(first) < FIRST else max(FIRST, counts.get("running", 0)),
+        waiting=len(then) if len(then) < FIRST else max(FIRST, waiting, len(ids) - len(first)),
+    )
 
 
 def _first(reading: Reading, status: str) -> dict[int, JobInfo]:

@@ -69,7 +69,7 @@ def reading_of(pool: Pool) -> Reading:
         metrics=pool.metrics(),
         jobs=pool.jobs,
         supports=pool.supports,
-        redaction=Redaction(config.process),
+        redaction=Redaction(config),
     )
 
 

@@ -22,6 +22,7 @@ from yao_tasks.dashboard.steering import (
     pool_that_can,
     record,
 )
+from yao_tasks.dashboard.verbs import add_like
 from yao_tasks.pools import Pool
 
 
@@ -62,9 +63,7 @@ def _retry(pool: Pool, job_id: int) -> int:
 
 
 def _duplicate(pool: Pool, job_id: int) -> int:
-    info = pool.get(job_id)
-    # At once: what the operator sees next must be true, in whatever transaction the request is.
-    return pool.using(on_commit=False).add(*info.args, **info.kwargs)
+    return add_like(pool, pool.get(job_id))
 
 
 CANCEL = Deed(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -56,8 +57,21 @@ def _retry(pool: Pool, info: JobInfo) -> bool:
 
 
 def _duplicate(pool: Pool, info: JobInfo) -> bool:
-    pool.using(on_commit=False).add(*info.args, **info.kwargs)
+    add_like(pool, info)
     return True
+
+
+def add_like(pool: Pool, info: JobInfo) -> int:
+    """Add a job with the arguments of this one; answers its id. Raises what `add` raises."""
+    return pool.using(**at_once(pool)).add(*info.args, **info.kwargs)
+
+
+def at_once(pool: Pool) -> dict[str, Any]:
+    """Options with which a job starts at once: what the operator sees next must be true.
+
+    A durable one belongs to the transaction of the request, if there is one.
+    """
+    return {} if "durable" in pool.supports else {"on_commit": False}
 
 
 def _delete(pool: Pool, info: JobInfo) -> bool:
