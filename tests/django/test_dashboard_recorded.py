@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tests.conftest import Site, until
@@ -20,14 +22,16 @@ from tests.django.dashboard import (
 )
 from tests.django.test_dashboard_page import words
 from tests.journal.conftest import forget, written
-from yao_tasks import boot
+from yao_tasks import boot, current_job
+from yao_tasks.core.diary import diary
 from yao_tasks.core.ids import BLOCK
 from yao_tasks.models import JobOwner, JobRecord, JobStatus
 from yao_tasks.pools import Pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-JOBS = "/admin/yao_tasks/dashboard/jobs/"
+URL = "/admin/yao_tasks/dashboard/"
+JOBS = f"{URL}jobs/"
 
 
 @pytest.fixture
@@ -101,3 +105,49 @@ def test_what_another_process_runs_is_shown_and_refused_with_a_sentence(pool: Po
     assert len(one) == 1
     assert "lives in the memory of process" in one[0]
     assert "1 skipped: lives in another process." in words(many.content.decode())
+
+
+def test_earlier_runs_are_shown_after_memory_has_forgotten_them(site: Site) -> None:
+    def handler(job_id: int) -> str:
+        job = current_job()
+        assert job is not None
+        if job.attempt < 3:
+            raise ValueError(f"refused for the {job.attempt}. time")
+        return "done"
+
+    pool = site.task("mail", handler, record=True, attempts=3)
+    job_id = pool.add()
+    pool.wait(job_id, 5)
+    until(lambda: pool.metrics()["kept"]["succeeded"])
+    written()
+    forget()
+    diary.clear()
+
+    text = job_page(operator(), pool, job_id)
+
+    for number in (1, 2):
+        assert f"refused for the {number}. time" in text
+        assert f"Run {number} started" in words(text)
+    assert "in handler" in text
+    # What was changed by hand is left out.
+    for broken in ("[1, null]", '[{"attempt": "x"}]', '[{"attempt": 1, "started": "x", "ended": null}]', "{"):
+        JobRecord.objects.update(runs=broken)
+        assert "Succeeded" in job_page(operator(), pool, job_id)
+    boot.reset()
+
+
+def test_where_the_database_is_away_a_page_says_so(pool: Pool, settings: Any) -> None:
+    job_id = failed(pool)
+    client = operator()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE yao_tasks_jobrecord RENAME TO gone")
+    try:
+        answers = [client.get(url) for url in (JOBS, f"{JOBS}fragment/", f"{URL}mail/{job_id}/")]
+        overview = client.get(URL)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE gone RENAME TO yao_tasks_jobrecord")
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert all("Recorded jobs can" in answer.content.decode() for answer in answers)
+    assert overview.status_code == 503
