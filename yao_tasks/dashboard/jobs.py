@@ -101,7 +101,10 @@ class _Look(NamedTuple):
     @property
     def total(self) -> int:
         """How many there are to leaf through."""
-        return len({*self.first, *self.then, *self.ids} if self.then else self.ids or self.first)
+        if not self.then and not self.first:
+            return len(self.ids)
+        drawn, jobs = {**self.first, **self.then}, self.reading.jobs if self.ids else {}
+        return len(self.ids) + sum(job_id not in jobs for job_id in drawn)
 
 
 def job_page(readings: Iterable[Reading], counts: Counts, wanted: str, *, may_operate: bool) -> JobPage:

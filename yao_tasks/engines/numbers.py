@@ -103,5 +103,11 @@ def _counted(parts: Parts, postponed: int) -> dict[str, Any]:
 
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:
-    waiting = (job.ready for job in list(life.jobs.values()) if job.status < RUNNING and job.due is None)
-    return max(0.0, now - min(waiting, default=now))
+    oldest = now
+    for job in list(life.jobs.values()):
+        if job.status < RUNNING and job.due is None:
+            oldest = min(oldest, job.ready)
+            if job.ready <= job.added:
+                # They stand in the order in which they came: those behind it became ready later.
+                break
+    return max(0.0, now - oldest)
