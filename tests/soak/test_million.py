@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
 FEW, MANY, LIVE = 1_000, 1_000_000, 100_000
 TIMES = 7
-# What the machine does beside may double a page's time; a look at all rows makes it ten times as long.
+# At best, whatever else the machine does; a look at all rows makes a page ten times as slow.
 SLOWER = 3.0
 # A round of adding, and how often the dashboard asks meanwhile (s).
 ROUND, REFRESH = 6.0, 2.0
@@ -65,8 +65,9 @@ PAGES = {
 
 
 class Look(NamedTuple):
-    """What a page took: ms at the median, of these the process's own, queries, bytes."""
+    """What a page took: ms at best and at the median, of these the process's own, queries, bytes."""
 
+    best: float
     wall: float
     own: float
     queries: int
@@ -107,7 +108,7 @@ def looked(client: Client, url: str, alias: str) -> Look:
     # Counts are asked for once in a while.
     counted = sum("COUNT(" in one["sql"] and "GROUP BY" in one["sql"] for one in queries)
     wall, own = (statistics.median(one) * 1000 for one in (walls, owns))
-    return Look(wall, own, len(queries) - counted, len(answer.content))
+    return Look(min(walls) * 1000, wall, own, len(queries) - counted, len(answer.content))
 
 
 def lived(site: Site) -> None:
@@ -135,11 +136,11 @@ def test_a_million_rows_make_no_page_slower(site: Site, journal: str) -> None:
 
     for name, look in many.items():
         print(
-            f"{name:24} {few[name].wall:6.1f} ms -> {look.wall:6.1f} ms ({look.own:6.1f} ms of its own), "
+            f"{name:24} {few[name].best:6.1f} ms -> {look.best:6.1f} ms at best, {look.wall:6.1f} ms ({look.own:6.1f} ms of its own), "
             f"{look.queries:2} queries, {look.size / 1000:5.0f} kB"
         )
     assert JobRecord.objects.using(journal).count() == MANY + LIVE // 2
-    slower = {name: (few[name], look) for name, look in many.items() if look.wall > SLOWER * few[name].wall}
+    slower = {name: (few[name], look) for name, look in many.items() if look.best > SLOWER * few[name].best}
     assert slower == {}
     assert {name: look.queries for name, look in many.items()} == {
         name: look.queries for name, look in few.items()
