@@ -130,7 +130,7 @@ class JobRecord(models.Model):
             models.Index(fields=["ended_at"], name="yao_tasks_ended"),
             # What a claim asks for: the next of a task that wait.
             models.Index(fields=["status", "task", "-priority", "id"], name="yao_tasks_claim"),
-            # Lists of one task's failures, say: those that were added last, perhaps of a kind, and those that ended last.
+            # Lists of a task's failures, say: those added last, perhaps of one kind, and those that ended last.
             models.Index(fields=["task", "status", "added_at", "kind"], name="yao_tasks_list_added"),
             models.Index(fields=["task", "status", "ended_at"], name="yao_tasks_list_ended"),
         )

@@ -136,8 +136,8 @@ def test_a_million_rows_make_no_page_slower(site: Site, journal: str) -> None:
 
     for name, look in many.items():
         print(
-            f"{name:24} {few[name].best:6.1f} ms -> {look.best:6.1f} ms at best, {look.wall:6.1f} ms ({look.own:6.1f} ms of its own), "
-            f"{look.queries:2} queries, {look.size / 1000:5.0f} kB"
+            f"{name:24} {few[name].best:6.1f} ms -> {look.best:6.1f} ms at best, {look.wall:6.1f} ms "
+            f"({look.own:6.1f} ms of its own), {look.queries:2} queries, {look.size / 1000:5.0f} kB"
         )
     assert JobRecord.objects.using(journal).count() == MANY + LIVE // 2
     slower = {name: (few[name], look) for name, look in many.items() if look.best > SLOWER * few[name].best}

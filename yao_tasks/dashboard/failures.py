@@ -20,6 +20,8 @@ MOST = 20
 LOOKED_AT = 2_000
 # Of a recorded task, whose failures come from the database.
 LOOKED_UP = 200
+# As long as memory keeps a failure (s): what is older is history.
+KEPT = 86_400.0
 # A page is no place for an essay; the log has all of it.
 MESSAGE_LENGTH = 500
 TRACEBACK_LENGTH = 2_000
@@ -66,14 +68,16 @@ def recent_failures(readings: Iterable[Reading], *, may_operate: bool) -> list[F
     failing = [one for one in readings if "search" in one.supports and _may_have_failed(one)]
     share = max(50, LOOKED_AT // max(1, len(failing)))
     groups: dict[Key, _Group] = {}
+    now = timezone.now()
     for reading in failing:
         limit = LOOKED_UP if reading.is_recorded else share
         found = _failures(reading, limit)
         for info in found:
+            if reading.is_recorded and (now - _ended(info)).total_seconds() > KEPT:
+                break
             group = groups.setdefault(_key(info), _Group(reading, [], len(found) == limit))
             group.infos.append(info)
     latest = sorted(groups.values(), key=lambda group: _ended(group.infos[0]), reverse=True)
-    now = timezone.now()
     return [_row(group, now, may_operate=may_operate) for group in latest[:MOST]]
 
 

@@ -16,6 +16,7 @@ from yao_tasks import loading
 from yao_tasks.core.jobs import SUCCESS_NAME, JobInfo
 from yao_tasks.dashboard.bulk import carry_out, skipped
 from yao_tasks.dashboard.changelist import LARGE
+from yao_tasks.dashboard.durations import measured
 from yao_tasks.dashboard.failures import end_of, start_of
 from yao_tasks.dashboard.filters import Filter
 from yao_tasks.dashboard.finding import MOST, matcher
@@ -69,6 +70,13 @@ def shown(row: JobRecord) -> Shown:
 def standing(row: JobRecord) -> str:
     """How the job stands, in the reader's words."""
     return status_of(draw(row, light=True)).word
+
+
+def took(row: JobRecord) -> str:
+    """How long the last run took; empty where it goes on, or there was none."""
+    if row.started_at is None or row.ended_at is None:
+        return ""
+    return measured(max(0.0, (row.ended_at - row.started_at).total_seconds()))
 
 
 def said_last(row: JobRecord) -> str:

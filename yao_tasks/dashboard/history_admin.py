@@ -7,6 +7,7 @@ from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from yao_tasks import conf
@@ -23,7 +24,7 @@ else:
 class HistoryAdmin(_ModelAdmin):
     """Recorded jobs. For an admin site of one's own: `site.register(JobRecord, HistoryAdmin)`."""
 
-    list_display = ("job", "task", "standing", "attempt", "added_at", "ended_at", "worker", "said")
+    list_display = ("job", "task", "standing", "added_at", "took", "said")
     list_display_links = ("task",)
     list_filter = ("status", KindFilter, TaskFilter)
     list_per_page = 50
@@ -32,7 +33,7 @@ class HistoryAdmin(_ModelAdmin):
     sortable_by = ("added_at",)
     search_fields = ("job_id",)
     search_help_text = _(
-        "An id, or a text: error:, args: or anywhere. A text is looked for in the newest jobs."
+        "An id or a text. It is looked for in the newest jobs; error: and args: say where in them."
     )
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -127,6 +128,13 @@ class HistoryAdmin(_ModelAdmin):
 
         return standing(row)
 
+    @admin.display(description=_("run"))
+    def took(self, row: JobRecord) -> str:
+        """How long its last run took."""
+        from yao_tasks.dashboard.history import took
+
+        return took(row) or self.get_empty_value_display()
+
     @admin.display(description=_("message"))
     def said(self, row: JobRecord) -> str:
         """What it said last."""
@@ -157,7 +165,7 @@ class HistoryAdmin(_ModelAdmin):
     @admin.display(description=_("traceback"))
     def traceback_shown(self, row: JobRecord) -> str:
         """The end of its traceback, secrets masked."""
-        return self._shown(row, "traceback")
+        return format_html("<pre>{}</pre>", self._shown(row, "traceback"))
 
     def _shown(self, row: JobRecord, name: str) -> str:
         from yao_tasks.dashboard.history import shown

@@ -101,10 +101,9 @@ class _Look(NamedTuple):
     @property
     def total(self) -> int:
         """How many there are to leaf through."""
-        if not self.then and not self.first:
+        if not self.reading.is_recorded:
             return len(self.ids)
-        drawn, jobs = {**self.first, **self.then}, self.reading.jobs if self.ids else {}
-        return len(self.ids) + sum(job_id not in jobs for job_id in drawn)
+        return len(self.ids) + len({*self.first, *self.then}.difference(self.ids))
 
 
 def job_page(readings: Iterable[Reading], counts: Counts, wanted: str, *, may_operate: bool) -> JobPage:
