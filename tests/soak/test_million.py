@@ -142,9 +142,9 @@ def test_a_million_rows_make_no_page_slower(site: Site, journal: str) -> None:
     assert JobRecord.objects.using(journal).count() == MANY + LIVE // 2
     slower = {name: (few[name], look) for name, look in many.items() if look.best > SLOWER * few[name].best}
     assert slower == {}
-    assert {name: look.queries for name, look in many.items()} == {
-        name: look.queries for name, look in few.items()
-    }
+    # A text is looked for as long as there is time.
+    steady = [name for name in PAGES if "text" not in name]
+    assert [many[name].queries for name in steady] == [few[name].queries for name in steady]
     assert max(look.size for look in many.values()) < 200_000
     assert JobOwner.objects.using(journal).count() == 3
 

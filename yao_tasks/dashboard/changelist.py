@@ -88,6 +88,10 @@ class History(ChangeList):
         """What fits, without what is large."""
         return super().get_queryset(*args, **kwargs).defer(*LARGE)
 
+    def get_ordering(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """As ever, without the key at the end: no index has it, and all jobs of one moment would be sorted by it."""
+        return [one for one in super().get_ordering(*args, **kwargs) if one not in ("pk", "-pk")]
+
     @property
     def is_counted_in_part(self) -> bool:
         """Whether there are more than were counted."""

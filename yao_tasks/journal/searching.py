@@ -41,7 +41,7 @@ def places(
         if not column and len(found) >= most and not query.order.startswith("-"):
             # What has not ended comes last, and there is no room for it.
             break
-        found += _taken(rows, column, is_known, most)
+        found += _taken(rows, column, is_known, most, last)
     return sorted(found, reverse=query.order.startswith("-"))[:most]
 
 
@@ -97,29 +97,42 @@ def _looks(rows: Rows, query: Query, last: Place | None) -> Iterator[tuple[Rows,
         yield rows.filter(**bound).order_by(f"{sign}added_at", f"{sign}job_id"), "added_at"
         return
     # What has not ended counts as ending last.
-    full_of_live = last is not None and last[0] == float("inf")
-    if not (full_of_live and backward):
-        if last is not None and not full_of_live:
+    if not (_is_live(last) and backward):
+        if last is not None and not _is_live(last):
             bound = {f"ended_at__{compare}": aware(last[0])}
         for status in ENDED:
             part = rows.filter(status=status, ended_at__isnull=False, **bound)
             yield part.order_by(f"{sign}ended_at", f"{sign}job_id"), "ended_at"
-    if last is None or full_of_live or backward:
-        bound = {f"job_id__{compare}": last[1]} if last is not None and full_of_live else {}
+    if last is None or _is_live(last) or backward:
+        bound = {f"job_id__{compare}": last[1]} if last is not None and _is_live(last) else {}
         yield rows.filter(status__in=LIVE, **bound).order_by(f"{sign}job_id"), ""
 
 
-def _taken(rows: Rows, column: str, is_known: Callable[[int], bool], most: int) -> list[Place]:
+def _is_live(last: Place | None) -> bool:
+    return last is not None and last[0] == float("inf")
+
+
+def _taken(
+    rows: Rows, column: str, is_known: Callable[[int], bool], most: int, last: Place | None
+) -> list[Place]:
     """The first so many of a look that memory doesn't know; most often all of those are among the first few."""
     found: list[Place] = []
     first, size = 0, most + 50
     entries = rows.values_list(column, "job_id") if column else rows.values_list("job_id", "job_id")
     while True:
-        looked_at = list(entries[first : first + size])
-        found += [(_seconds(moment, column), job_id) for moment, job_id in looked_at if not is_known(job_id)]
-        if len(looked_at) < size or len(found) >= most:
+        looked_at = [(_seconds(moment, column), job_id) for moment, job_id in entries[first : first + size]]
+        found += [place for place in looked_at if not is_known(place[1])]
+        if len(looked_at) < size or len(found) >= most or _is_beyond(looked_at, last):
             return found[:most]
         first, size = first + size, 2 * size
+
+
+def _is_beyond(looked_at: Sequence[Place], last: Place | None) -> bool:
+    """Whether what comes now has no room in the page: thousands may have been added at one moment."""
+    if last is None:
+        return False
+    backward = looked_at[0] > looked_at[-1]
+    return looked_at[-1] < last if backward else looked_at[-1] > last
 
 
 def _seconds(moment: datetime | Any, column: str) -> float:
