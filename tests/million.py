@@ -17,13 +17,13 @@ SERIES = {
 
 
 def long_history(alias: str, task: str, rows: int, *, days: float = 20, first_id: int = 1) -> None:
-    """Write so many ended jobs of a task, spread over the last days; each twentieth has failed."""
+    """Write so many ended jobs of a task, spread over days until an hour ago; each twentieth has failed."""
     connection = connections[alias]
     owner = JobOwner.objects.using(alias).create(
         machine="other", boot="1", pid_space="1", pid=4711, born="1", host="vm", started_at=timezone.now()
     )
     table = connection.ops.quote_name(JobRecord._meta.db_table)
-    begin = timezone.now() - timedelta(days=days)
+    begin = timezone.now() - timedelta(days=days, hours=1)
     step = days * 86_400 / rows
     added, ended = (
         _moment(connection.vendor, begin.strftime("%Y-%m-%d %H:%M:%S"), step, later) for later in (0, 1)

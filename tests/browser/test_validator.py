@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.browser.pages import furnish
-from tests.conftest import Site, until
+from tests.browser.pages import furnish, recorded
+from tests.conftest import Site
 from tests.django.dashboard import client_of
-from tests.journal.conftest import written
 from yao_tasks import boot
-from yao_tasks.models import JobRecord
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-# Faults of Django's own templates, which stand around ours.
-OF_DJANGO: tuple[str, ...] = ()
 
 
 @pytest.fixture(scope="session")
@@ -42,26 +37,6 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     shutil.unpack_archive(folder / packed.stdout.split()[-1], folder, filter="data")
     jar = next((folder / "package").rglob("vnu.jar"))
     return [java, "-Xss1m", "-jar", str(jar), "--format", "json", "--stdout"]
-
-
-def recorded(site: Site) -> dict[str, str]:
-    """A recorded task, and the pages about its rows."""
-
-    def fail(job_id: int) -> None:
-        raise ValueError("once")
-
-    pool = site.task("recorded", fail, record=True)
-    job_id = pool.add()
-    pool.wait(job_id, 10)
-    until(lambda: pool.metrics()["kept"]["raised"])
-    written()
-    history = "/admin/yao_tasks/jobrecord/"
-    return {
-        "history": history,
-        "history, searched": f"{history}?q=once",
-        "row": f"{history}{JobRecord.objects.get(job_id=job_id).pk}/change/",
-        "recorded job": f"/admin/yao_tasks/dashboard/recorded/{job_id}/",
-    }
 
 
 def test_every_page_is_valid_html(site: Site, checker: list[str], tmp_path: Path) -> None:
@@ -87,7 +62,7 @@ def test_every_page_is_valid_html(site: Site, checker: list[str], tmp_path: Path
     faults = {
         (Path(one["url"]).stem, one["message"], one.get("extract", "")[:200])
         for one in found
-        if one["type"] == "error" and not one["message"].startswith(OF_DJANGO or ("\0",))
+        if one["type"] == "error"
     }
     assert faults == set(), json.dumps(sorted(faults), indent=1)
     boot.reset()
