@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Site, until
@@ -22,6 +23,7 @@ from tests.django.dashboard import (
 )
 from tests.django.test_dashboard_page import words
 from tests.journal.conftest import forget, written
+from tests.million import long_history
 from yao_tasks import boot, current_job
 from yao_tasks.core.diary import diary
 from yao_tasks.core.ids import BLOCK
@@ -151,3 +153,50 @@ def test_where_the_database_is_away_a_page_says_so(pool: Pool, settings: Any) ->
     assert [answer.status_code for answer in answers] == [503] * 3
     assert all("Recorded jobs can" in answer.content.decode() for answer in answers)
     assert overview.status_code == 503
+
+
+@pytest.mark.slow
+def test_no_more_is_asked_however_many_rows_there_are(pool: Pool) -> None:
+    """S15: as many queries for 2,000 rows as for 100, ten at most, whatever an address asks for."""
+    client = operator()
+    queries = [
+        {},
+        {"status": "failed"},
+        {"kind": "timeout"},
+        {"order": "-ended_at"},
+        {"page": "-1", "limit": str(10**9), "refresh": "0.0001"},
+        {"page": str(10**9)},
+        {"task": "mail", "since": "2020-01-01", "page": "39"},
+        {"q": "needle", "back": str(10**9)},
+    ]
+    numbers = []
+    for count in (100, 2_000):
+        long_history("default", "mail", count, first_id=10_000 * count)
+        for query in queries:
+            # Once, so that what is counted now and then has been.
+            read(client, JOBS, **query)
+            with CaptureQueriesContext(connection) as asked:
+                text = read(client, JOBS, **query)
+            assert len(text) < 200_000
+            numbers.append(len(asked))
+
+    few, many = numbers[: len(queries)], numbers[len(queries) :]
+    assert max(many) <= 10
+    # A text is looked for as long as there is time.
+    assert few[:5] == many[:5]
+
+
+def test_pages_lead_on_where_they_end(pool: Pool) -> None:
+    long_history("default", "mail", 2_200)
+    client, seen, url = viewer(), [], f"{JOBS}?task=mail&page=40"
+
+    first = read(client, url)
+    further = re.search(r'href="([^"]*until=[^"]*)">Go on from here', first)
+    assert further is not None
+    seen = re.findall(r'yt-id">(\d+)<', first)
+    beyond = re.findall(r'yt-id">(\d+)<', read(client, JOBS + further[1].replace("&amp;", "&")))
+
+    assert len(seen) == 50
+    # The last one again, whose moment others might share, and those before it.
+    assert beyond[0] == seen[-1]
+    assert int(beyond[1]) == int(seen[-1]) - 1

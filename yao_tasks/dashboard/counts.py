@@ -1,20 +1,23 @@
 """How many jobs stand how: of a task in memory what its pool says, of a recorded one what the rows say."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils.translation import gettext
 
 from yao_tasks import conf
 from yao_tasks.dashboard.durations import duration
 from yao_tasks.dashboard.keeping import kept
+from yao_tasks.dashboard.pages import DatabaseErrors
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.journal import counting
 
 # Ended jobs are counted so often at most (s); what a count takes a hundred times over is a bound, too.
 ENDED_SECONDS = 5.0
+LIVE_SECONDS = 1.0
 # What is said of a count's age is rounded up to these (s): a page that says more would be another one each time.
 AGES = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -47,18 +50,22 @@ class Counts:
         return gettext("Recorded jobs were counted in the last %(time)s.") % {"time": duration(age)}
 
     def _ask(self) -> None:
-        database = conf.current().database
         try:
-            # In a block of its own: a failure inside the request's transaction would break that.
-            with transaction.atomic(using=database):
-                live, _ = kept("live", lambda: counting.live(database))
-                ended, self._seconds = kept("ended", lambda: counting.ended(database), least=ENDED_SECONDS)
-        except DatabaseError:
+            live, _ = kept("live", partial(_counted, counting.live), least=LIVE_SECONDS)
+            ended, self._seconds = kept("ended", partial(_counted, counting.ended), least=ENDED_SECONDS)
+        except DatabaseErrors:
             self.is_partial = True
             return
         self._rows = {
             task: live.get(task, Counter()) + ended.get(task, Counter()) for task in {*live, *ended}
         }
+
+
+def _counted(count: Callable[[str], counting.Counts]) -> counting.Counts:
+    database = conf.current().database
+    # In a block of its own: a failure inside the request's transaction would break that.
+    with transaction.atomic(using=database):
+        return count(database)
 
 
 def of_memory(metrics: Mapping[str, Any]) -> dict[str, int]:

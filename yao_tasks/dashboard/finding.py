@@ -19,11 +19,11 @@ PER_PAGE = 50
 # task is chosen, or earlier days.
 MERGED_PAGES = 40
 # A text is looked for in so many jobs of each pool at once, until so many were read in all or the time is over (s).
-SLICE = 200
-ROUND = 2_000
+SLICE = 500
+ROUND = 1_500
 PATIENCE = 0.05
 # Each slice is found from the newest job on: after so many, from a moment on.
-FURTHEST = 100
+FURTHEST = 40
 # An action on all that match is one on so many.
 MOST = 10_000
 
