@@ -90,7 +90,8 @@ class History(ChangeList):
 
     def get_ordering(self, *args: Any, **kwargs: Any) -> list[Any]:
         """As ever, without the key at the end: no index has it, and all jobs of one moment would be sorted by it."""
-        return [one for one in super().get_ordering(*args, **kwargs) if one not in ("pk", "-pk")]
+        found = [one for one in super().get_ordering(*args, **kwargs) if one not in ("pk", "-pk")]
+        return found or [f"-{DATE}"]
 
     @property
     def is_counted_in_part(self) -> bool:
