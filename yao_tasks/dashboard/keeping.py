@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from yao_tasks import boot
+from yao_tasks.house import House
 
 Value = TypeVar("Value")
 
@@ -29,7 +30,7 @@ class _Kept:
 
 
 # By the house: what another database has is something else, and so is what a test had.
-_houses: "WeakKeyDictionary[boot.House, dict[str, _Kept]]" = WeakKeyDictionary()
+_houses: "WeakKeyDictionary[House, dict[str, _Kept]]" = WeakKeyDictionary()
 
 
 def kept(name: str, ask: Callable[[], Value], *, least: float = 0.0) -> tuple[Value, float]:

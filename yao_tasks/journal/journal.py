@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -70,11 +70,9 @@ class Journal:
 
     # Durable jobs
 
-    def work(self, claimants: Iterable[Claimant]) -> None:
-        """Run the durable jobs of these pools in this process. RuntimeError where it starts no more threads."""
+    def work(self) -> None:
+        """Run durable jobs, for the pools that the clerk is employed by. RuntimeError where no thread can start."""
         self.works = True
-        for claimant in claimants:
-            self.clerk.employ(claimant)
         self.clerk.start()
         self.ears.open()
 

@@ -64,6 +64,7 @@ def write(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> N
 FIELDS = {field.column: field for field in JobRecord._meta.local_fields}
 # PostgreSQL's, of Django's fields.
 TYPES = {
+    "BigAutoField": "bigint",
     "BigIntegerField": "bigint",
     "BooleanField": "boolean",
     "CharField": "text",

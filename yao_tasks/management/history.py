@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
-from yao_tasks import boot, conf, loading
+from yao_tasks import conf, loading
 from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import JobInfo
@@ -106,7 +106,7 @@ def seconds_of(text: str) -> float:
 def _recorded(task: str) -> Pool:
     """The pool of a recorded task. UsageError where there is no such task, NotVisible where it isn't recorded."""
     try:
-        definition = boot.definition_of(task)
+        definition = loading.definition_of(task)
         pool = tasks[task]
     except (TaskNotFound, ImproperlyConfigured) as error:
         raise UsageError(str(error)) from error

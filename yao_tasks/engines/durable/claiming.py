@@ -11,8 +11,8 @@ from yao_tasks.core.jobs import ENDING, READY, RUNNING, Job, JobError
 from yao_tasks.core.lifecycle import shadow
 from yao_tasks.core.strict import decoded
 from yao_tasks.engines.base import Callables, Home
+from yao_tasks.engines.durable.finishing import DurableFinishing
 from yao_tasks.engines.durable.held import PROGRESS_EVERY, Held, given_back, job_of, unreadable
-from yao_tasks.engines.durable.parts import DurableParts
 from yao_tasks.journal.durable.claims import Claim
 from yao_tasks.journal.durable.endings import Ending
 from yao_tasks.journal.sql import in_utc
@@ -22,7 +22,7 @@ from yao_tasks.models import JobRecord
 LAST_WORDS = 1.0
 
 
-class DurableClaiming(DurableParts):
+class DurableClaiming(DurableFinishing):
     """The claiming half of a durable pool: a `Claimant` to the clerk, `Records` to its own ends."""
 
     def __init__(self, definition: Definition, callables: Callables, home: Home) -> None:
@@ -31,18 +31,24 @@ class DurableClaiming(DurableParts):
         self.tasks = (definition.id, *definition.formerly)
         self.most_result = home.journal.most_result
         self.ends.records = self
+        self.announcer.let_finish = self.finishing
         self._moved: dict[Job, None] = {}
 
     # What the clerk asks of it
 
-    def room(self, prefetch: int) -> int:
-        """How many jobs it would take just now, as `Claimant.room` says."""
+    @property
+    def workers_wanted(self) -> int:
+        """How many jobs it runs at once, as `Claimant.workers_wanted` says."""
+        return self.life.wanted
+
+    @property
+    def able(self) -> int:
+        """How many of these can take a job, as `Claimant.able` says."""
         life = self.life
         if life.closing or life.paused:
             return 0
-        # Stuck workers are no help, but for those that were replaced.
-        able = life.wanted - max(0, life.stuck - life.most_replaced)
-        return max(0, able + prefetch - len(life.jobs)) if able > 0 else 0
+        # Stuck ones are no help, but for those in whose place another works.
+        return max(0, life.wanted - max(0, life.stuck - life.replaced))
 
     def adopt(self, claimed: Sequence[Claim]) -> list[Claim]:
         """Run these, as `Claimant.adopt` says."""
@@ -77,6 +83,7 @@ class DurableClaiming(DurableParts):
         # One that is ending learns it from its end.
         if job is not None and isinstance(job.row, Held) and job.row.claim is claim and job.status != ENDING:
             self.let_go(job)
+            log.aside(log.taken_away, self.task, job)
 
     def ended_elsewhere(self, row: JobRecord, error: JobError) -> None:
         """A job that no worker of this process ended: tell that, as `Claimant.ended_elsewhere` says."""
@@ -114,7 +121,7 @@ class DurableClaiming(DurableParts):
 
     def over(self, ending: Ending, then: Callable[[bool], None]) -> None:
         """Have an end written, as `Records.over` says."""
-        self.home.journal.clerk.over(ending, then)
+        self.home.journal.clerk.inbox.over(ending, then)
 
     def due_again(self, job: Job, due: float) -> None:
         """It is to run again at `due` (monotonic)."""
@@ -137,7 +144,7 @@ class DurableClaiming(DurableParts):
                 and isinstance(job.row, Held)
                 and self.life.let_go(job, among=range(READY, RUNNING))
             ):
-                self.home.journal.clerk.give_back(job.row.claim)
+                self.home.journal.clerk.inbox.give_back(job.row.claim)
         self.workers.tokens.sweep()
 
     def give_back_running(self) -> list[int]:
@@ -166,9 +173,9 @@ class DurableClaiming(DurableParts):
         now = self.monotonic()
         due = held.wrote_at + PROGRESS_EVERY
         if due <= now:
-            self.home.journal.clerk.ring()
+            self.home.journal.clerk.inbox.ring()
         else:
-            self.home.clock.at(due, self.home.journal.clerk.ring)
+            self.home.clock.at(due, self.home.journal.clerk.inbox.ring)
 
     def _end_unreadable(self, claim: Claim, error: ValueError) -> None:
         ending = unreadable(claim, str(error))

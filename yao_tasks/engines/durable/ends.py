@@ -1,6 +1,7 @@
 """The end of a durable run counts once it is written: until then its job is ENDING."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Protocol
 
@@ -39,6 +40,12 @@ class DurableAnnouncer(Announcer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._raised: dict[Job, BaseException] = {}
+        self.let_finish: Callable[[Job, int, object], AbstractContextManager[None]]
+        """Of the engine."""
+
+    def finishing(self, job: Job, attempt: int, result: object) -> AbstractContextManager[None]:
+        """Let a run write its job's end itself."""
+        return self.let_finish(job, attempt, result)
 
     def announce_end(self, job: Job, exception: BaseException | None) -> None:
         """Have an end told. `exception`: what the last run raised; None: it succeeded, or nobody raised."""
@@ -62,13 +69,20 @@ class DurableEnds(Ends):
     announcer: DurableAnnouncer
     records: Records
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Runs whose handlers have written their ends themselves, and have not come back: (job, attempt).
+        self._finished: set[tuple[int, int]] = set()
+
     def returned(self, job: Job, attempt: int, result: object) -> bool:
         """A handler returned. Its worker is free: the end is told later, by another thread."""
         now = self.monotonic()
+        if self._finished and self._came_back_finished(job, attempt, None):
+            return False
         if self._is_overdue(job, attempt, now):
             return False
         try:
-            text = self._encoded(result)
+            text = self.encoded(result)
         except (TypeError, ValueError) as error:
             return self.raised(job, attempt, error)
         self._over(job, attempt, now, result=text, value=result)
@@ -77,6 +91,8 @@ class DurableEnds(Ends):
     def raised(self, job: Job, attempt: int, exception: BaseException) -> bool:
         """A handler raised, whatever it was. Answers as `returned` does."""
         now = self.monotonic()
+        if self._finished and self._came_back_finished(job, attempt, exception):
+            return False
         if self._is_overdue(job, attempt, now):
             return False
         free = self.life.closing and self.policy.judge(exception).asked
@@ -88,6 +104,38 @@ class DurableEnds(Ends):
         """The deadline of a run has passed. Called by the clock."""
         error, delay = self.verdict_of_timeout(job, attempt, seconds)
         self._over(job, attempt, self.monotonic(), error=error, delay=delay, stuck=True)
+
+    def finish(self, job: Job, attempt: int) -> bool:
+        """The handler writes the end itself. False if the run was settled before."""
+        # First: it may come back at once.
+        self._finished.add((job.id, attempt))
+        finished = self.life.finish(job, attempt)
+        if not finished:
+            self._finished.discard((job.id, attempt))
+        return finished
+
+    def succeeded_by(self, job: Job, now: float, value: object) -> Callable[[bool], None]:
+        """What is to be called once an end that the handler has written is known to the clerk."""
+        return partial(self._written, job, now, value, None, None, None)
+
+    def not_committed(self, job: Job, attempt: int, exception: BaseException) -> None:
+        """The commit of an end that the handler had written failed: that is what the run has come to."""
+        now = self.monotonic()
+        delay = self.policy.delay(exception, attempt - job.base)
+        error, due = describe(exception), None if delay is None else now + delay
+        then = partial(self._written, job, now, None, error, due, exception)
+        self.records.over(ending_of(job, ended=now, error=error, due=due), then)
+
+    def _came_back_finished(self, job: Job, attempt: int, exception: BaseException | None) -> bool:
+        """Whether the handler has written the end itself: what it did after that is dropped."""
+        run = (job.id, attempt)
+        if run not in self._finished:
+            return False
+        self._finished.discard(run)
+        if exception is not None:
+            log.raised_after_end(self.life.task, job, exception)
+        self.life.rest(late=False)
+        return True
 
     def _over(
         self,
@@ -144,7 +192,7 @@ class DurableEnds(Ends):
                 self.announcer.announce_end(job, exception)
             self.records.wake(job.id)
 
-    def _encoded(self, result: object) -> str:
+    def encoded(self, result: object) -> str:
         """A result in JSON. TypeError, ValueError where it can't be kept."""
         if result is None:
             return "null"

@@ -65,7 +65,7 @@ class DurableParts(Parts):
         journal, task = self.home.journal, self.definition.id
         if journal.works and len(ids) <= MANY:
             for job_id in ids:
-                journal.clerk.hint(task, job_id)
+                journal.clerk.inbox.hint(task, job_id)
         elif journal.works:
             journal.clerk.look(task)
         if not journal.works or len(self.life.jobs) >= self.life.wanted or self.life.paused:

@@ -10,28 +10,30 @@ single end is written at once. While the database is away nothing is claimed, an
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.connections import drop
 from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
 from yao_tasks.journal.durable import claims, endings
-from yao_tasks.journal.durable.claims import Claim
-from yao_tasks.journal.durable.desks import Claimant, Desk, wishes
+from yao_tasks.journal.durable.claims import Claim, Wish
+from yao_tasks.journal.durable.desks import WEIGHT, Claimant, Desk, wishes
 from yao_tasks.journal.durable.endings import Ending, SomeRefused
+from yao_tasks.journal.durable.holdings import Holdings
+from yao_tasks.journal.durable.inbox import Inbox, Then
 
+# After a turn with so many ends the next may wait for as many: so long at most, looking so often (s).
+CROWD = 8
+GAP = 0.003
+STEP = 0.0002
 # While the database is away (s).
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 _EXTRA = {"task": None, "job": None, "attempt": None}
-
-Then = Callable[[bool], None]
-"""Called by the clerk once an end is committed; with False where it was refused."""
 
 
 class Chores(Protocol):
@@ -71,12 +73,7 @@ class Clerk:
         self.away_since: float | None = None
         """Since when the database can't be used (monotonic); None: it can."""
         self.desks: dict[str, Desk] = {}
-        # What came in, and whether the thread has been told of it.
-        self._ends: deque[tuple[Ending, Then]] = deque()
-        self._hints: deque[tuple[str, int]] = deque()
-        self._unstarted: deque[Claim] = deque()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._rung = False
+        self.inbox = Inbox()
         # Guards the start of the thread.
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -84,9 +81,15 @@ class Clerk:
         # From here on only the clerk's own thread reads and writes.
         self._over: list[tuple[Ending, Then]] = []
         self._returns: list[Claim] = []
-        self._claimed: dict[int, tuple[Desk, Claim]] = {}
+        self._held = Holdings()
+        # Of the ends, those that may have been committed though it was said that they were not.
+        self._unsure: set[int] = set()
         self._owner: int | None = None
         self._next_look = 0.0
+        # How long a transaction and what follows it take, of late (s).
+        self._turn = 0.0
+        # How many ends the last one wrote.
+        self._last = 0
         self._failures = 0
 
     def start(self) -> None:
@@ -100,35 +103,14 @@ class Clerk:
     def employ(self, claimant: Claimant) -> None:
         """Claim jobs for this pool from now on."""
         self.desks.setdefault(claimant.task, Desk(claimant))
-        self.ring()
-
-    def hint(self, task: str, job_id: int) -> None:
-        """A job was committed, or has become due."""
-        self._hints.append((task, job_id))
-        self.ring()
+        self.inbox.ring()
 
     def look(self, task: str) -> None:
         """There may be something to claim for this task, or there is room for more."""
         desk = self.desks.get(task)
         if desk is not None:
             desk.more = True
-            self.ring()
-
-    def over(self, ending: Ending, then: Then) -> None:
-        """A run is over: have that written, and `then` called."""
-        self._ends.append((ending, then))
-        self.ring()
-
-    def give_back(self, claim: Claim) -> None:
-        """A job that was claimed won't be started here: let it wait again."""
-        self._unstarted.append(claim)
-        self.ring()
-
-    def ring(self) -> None:
-        """There is something to do."""
-        if not self._rung:
-            self._rung = True
-            self._bell.put(None)
+            self.inbox.ring()
 
     def stop(self, seconds: float) -> bool:
         """Write what is left within that time, and end the thread. False if something was left unwritten."""
@@ -137,7 +119,7 @@ class Clerk:
         if thread is None:
             return True
         self._stop_at = self.monotonic() + seconds
-        self._bell.put(None)
+        self.inbox.ring()
         thread.join(seconds + 1.0)
         return not thread.is_alive() and not self._over
 
@@ -154,7 +136,7 @@ class Clerk:
         self._leave()
 
     def _has_work(self) -> bool:
-        return bool(self._over or self._ends or self._returns or self._unstarted)
+        return bool(self._over or self._returns or self.inbox.has_ends())
 
     def _wait(self) -> None:
         """Wait for the bell, or for the next look."""
@@ -162,15 +144,18 @@ class Clerk:
             # Rung or not: no hot loop.
             time.sleep(PAUSES[min(self._failures, len(PAUSES)) - 1])
             return
-        try:
-            self._bell.get(timeout=max(0.0, self._next_look - self.monotonic()))
-            while True:
-                self._bell.get_nowait()
-        except Empty:
-            pass
+        self.inbox.wait(max(0.0, self._next_look - self.monotonic()))
+        self._let_gather()
+
+    def _let_gather(self) -> None:
+        """Under load, let short jobs come to their ends: one large transaction costs little more than a small one."""
+        if self._last < CROWD or self._stop_at is not None:
+            return
+        until = self.monotonic() + min(GAP, self._turn)
+        while len(self.inbox.ends) < len(self._held) and self.monotonic() < until:
+            time.sleep(STEP)
 
     def _take_turn(self) -> None:
-        self._rung = False
         self._take_in()
         connection = connections[self.database]
         if self._owner is None:
@@ -178,15 +163,17 @@ class Clerk:
         if self.monotonic() >= self._next_look:
             self._look(connection)
         self._write_and_claim(connection)
-        self._returned_to_service()
+        self._recovered()
 
     def _take_in(self) -> None:
-        while self._ends:
-            self._over.append(self._ends.popleft())
-        while self._unstarted:
-            self._returns.append(self._unstarted.popleft())
-        while self._hints:
-            task, job_id = self._hints.popleft()
+        """Take what came in; what comes from now on rings again."""
+        self.inbox.hear()
+        self._over += self.inbox.take(self.inbox.ends)
+        self._returns += self.inbox.take(self.inbox.unstarted)
+        for ending, then in self.inbox.take(self.inbox.written):
+            self._held.let_out(ending.id, ending)
+            then(True)
+        for task, job_id in self.inbox.take(self.inbox.hints):
             desk = self.desks.get(task)
             if desk is not None:
                 desk.hint(job_id)
@@ -194,29 +181,20 @@ class Clerk:
     def _look(self, connection: BaseDatabaseWrapper) -> None:
         """What is done once a POLL_INTERVAL."""
         self.chores.look(connection)
-        self._find_lost(connection)
+        assert self._owner is not None
+        self._held.compare(connection, self._owner)
         now = self.chores.now()
         for desk in list(self.desks.values()):
             desk.look(connection, now)
         self._next_look = self.monotonic() + self.poll
 
-    def _find_lost(self, connection: BaseDatabaseWrapper) -> None:
-        """Compare what this process holds with its rows: somebody may have cancelled, or a commit be unsure."""
-        assert self._owner is not None
-        held = endings.held(connection, self._owner)
-        for key, (desk, claim) in list(self._claimed.items()):
-            if (key, claim.token) not in held:
-                del self._claimed[key]
-                desk.claimant.taken_away(claim)
-        unknown = {key for key in held if key[0] not in self._claimed}
-        if unknown:
-            endings.give_back(connection, sorted(unknown))
-
     def _write_and_claim(self, connection: BaseDatabaseWrapper, *, singly: bool = False) -> None:
         """One transaction: ends, progress, what is given back, and claims."""
+        began = self.monotonic()
         over, returns = list(self._over), list(self._returns)
+        leaving = self._held.leaving([*(ending.id for ending, _ in over), *(claim.id for claim in returns)])
         desks = [] if self._stop_at is not None else list(self.desks.values())
-        wanted = wishes(desks, sum(claim.suspect for _, claim in self._claimed.values()))
+        wanted = wishes(desks, leaving, self._held.suspects(), self._turn)
         reports = [report for desk in list(self.desks.values()) for report in desk.claimant.reports()]
         if not (over or returns or wanted or reports):
             return
@@ -238,55 +216,60 @@ class Clerk:
         except SomeRefused:
             self._write_and_claim(connection, singly=True)
             return
-        self._over, self._returns = [], []
+        refused -= self._written_after_all(connection, [ending for ending, _ in over if ending.id in refused])
+        self._over, self._returns, self._last = [], [], len(over)
+        self._unsure.clear()
+        self._deliver(over, refused, returns, found)
+        self._turn += WEIGHT * (self.monotonic() - began - self._turn)
+
+    def _deliver(
+        self,
+        over: list[tuple[Ending, Then]],
+        refused: set[int],
+        returns: list[Claim],
+        found: list[tuple[Desk, Wish, list[Claim]]],
+    ) -> None:
+        """It is committed: tell the pools."""
         for claim in returns:
-            self._claimed.pop(claim.id, None)
+            self._held.let_out(claim.id)
         for ending, then in over:
-            self._claimed.pop(ending.id, None)
+            self._held.let_out(ending.id, ending)
             then(ending.id not in refused)
         for desk, wish, claimed in found:
-            self._deliver(desk, wish, claimed)
+            desk.claimed(wish, len(claimed))
+            for claim in self._held.deliver(desk, claimed):
+                self.inbox.give_back(claim)
+
+    def _written_after_all(self, connection: BaseDatabaseWrapper, refused: list[Ending]) -> set[int]:
+        """Which of these were refused only since they stand there already: a commit's answer was lost on the way."""
+        unsure = [ending for ending in refused if ending.id in self._unsure]
+        return endings.standing(connection, unsure, self._owner or 0) if unsure else set()
 
     def _block(self, connection: BaseDatabaseWrapper, statements: int) -> AbstractContextManager[object]:
         # What is one statement needs no BEGIN and no COMMIT. MySQL's claims are two.
         alone = statements == 1 and connection.vendor != "mysql"
         return nullcontext() if alone else transaction.atomic(using=self.database)
 
-    def _deliver(self, desk: Desk, wish: claims.Wish, claimed: list[Claim]) -> None:
-        desk.claimed(wish, len(claimed))
-        for claim in claimed:
-            self._claimed[claim.id] = (desk, claim)
-        for claim in desk.claimant.adopt(claimed):
-            self.give_back(claim)
-
     def _failed(self, error: Exception) -> None:
+        self._unsure.update(ending.id for ending, _ in self._over)
         if not self._failures:
             self.away_since = self.monotonic()
+            text = "Durable jobs can't be claimed or ended just now, which is tried again: %s"
             logger.error(
-                "Durable jobs can't be claimed or ended just now, which is tried again: %s",
-                printable(str(error).strip() or type(error).__name__),
-                exc_info=error,
-                extra=_EXTRA,
+                text, printable(str(error).strip() or type(error).__name__), exc_info=error, extra=_EXTRA
             )
         self._failures += 1
-        self._close_connection()
+        drop(self.database)
 
-    def _returned_to_service(self) -> None:
-        if self._failures and self.away_since is not None:
+    def _recovered(self) -> None:
+        if self.away_since is not None:
             seconds = self.monotonic() - self.away_since
             logger.warning("Durable jobs are claimed and ended again, after %.0f s.", seconds, extra=_EXTRA)
-        self._failures = 0
-        self.away_since = None
+        self._failures, self.away_since = 0, None
 
     def _leave(self) -> None:
         # The database may be away: others find out by themselves.
         with suppress(Exception):
             if self._owner is not None:
                 self.chores.end(connections[self.database])
-        self._close_connection()
-
-    def _close_connection(self) -> None:
-        try:
-            connections[self.database].close()
-        except Exception:  # noqa: BLE001 - it may be broken in any way
-            del connections[self.database]
+        drop(self.database)

@@ -1,6 +1,6 @@
 """What the clerk keeps of each pool that it claims for: what it knows to wait, and how much of it to take."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,9 +12,11 @@ from yao_tasks.models import JobRecord
 
 # Most of one claim.
 BATCH = 500
-# Beyond the free workers, for pools whose jobs are short: as many as may be repeated after a death, beside those that
-# were running.
+# Beyond the free workers, where jobs are so short that workers would wait for the clerk. Each may be repeated after a
+# death, beside those that were running.
 PREFETCH = 40
+# How much one run counts against those before it.
+WEIGHT = 0.1
 
 
 class Claimant(Protocol):
@@ -24,8 +26,13 @@ class Claimant(Protocol):
     tasks: tuple[str, ...]
     """Its id, and its former ones."""
 
-    def room(self, prefetch: int) -> int:
-        """How many jobs it would take just now, so many of them beyond its free workers."""
+    @property
+    def workers_wanted(self) -> int:
+        """How many jobs it runs at once."""
+
+    @property
+    def able(self) -> int:
+        """How many of these workers can take a job: none while it is paused, or being closed."""
 
     def adopt(self, claimed: Sequence[Claim]) -> list[Claim]:
         """Run these. Answers those that it can't."""
@@ -52,7 +59,9 @@ class Desk:
         """Whether more may wait than is known by id."""
         self.suspects = False
         self.ids: list[int] = []
-        self.last = 0
+        self.held = 0
+        """How many jobs it has claimed that are not out of its hands yet."""
+        self._seconds: float | None = None
 
     def hint(self, job_id: int) -> None:
         """This job waits."""
@@ -65,12 +74,21 @@ class Desk:
         self.more = self.more or claims.waits(connection, Wish(tasks=tasks, most=1), now=now)
         self.suspects = claims.waits(connection, Wish(tasks=tasks, most=1, suspects=True), now=now)
 
-    def wish(self) -> Wish | None:
-        """What to claim just now, if anything."""
+    def ran(self, seconds: float) -> None:
+        """A run has taken so long."""
+        before = seconds if self._seconds is None else self._seconds
+        self._seconds = before + WEIGHT * (seconds - before)
+
+    def wish(self, turn: float, leaving: int) -> Wish | None:
+        """What to claim just now, if anything.
+
+        `turn`: how long the clerk takes from one claim to the next (s). `leaving`: how many of those that are held
+        go with what it is about to write.
+        """
         if not (self.more or self.ids):
             return None
-        # As many as it got through since the last claim may wait at its workers' hands.
-        room = self.claimant.room(min(PREFETCH, self.last))
+        able = self.claimant.able
+        room = able + self._prefetch(turn) - (self.held - leaving) if able else 0
         if room <= 0:
             # There will be room again, and then the best of all that wait is wanted.
             self.more, self.ids = True, []
@@ -82,23 +100,33 @@ class Desk:
         self.more, self.ids = bool(rest), []
         return Wish(tasks=self.claimant.tasks, most=len(chosen), job_ids=chosen)
 
+    def _prefetch(self, turn: float) -> int:
+        """As many as its workers get through in a turn."""
+        if self._seconds is None:
+            return 0
+        return int(min(PREFETCH, self.claimant.workers_wanted * turn / max(self._seconds, 1e-6)))
+
     def claimed(self, wish: Wish, count: int) -> None:
         """So many came of it."""
-        self.last = count
         if wish.suspects:
             self.suspects = count > 0
         elif not wish.job_ids:
             self.more = count >= wish.most
 
 
-def wishes(desks: Sequence[Desk], suspects: int) -> list[tuple[Desk, Wish]]:
-    """What to claim for each. `suspects`: how many of those that may be what kills a process run already; one may."""
+def wishes(
+    desks: Sequence[Desk], leaving: Mapping[Desk, int], suspects: int, turn: float
+) -> list[tuple[Desk, Wish]]:
+    """What to claim for each. `suspects`: how many of those that may be what kills a process run already; one may.
+
+    `leaving`, `turn` as `Desk.wish` says.
+    """
     wanted = []
     for desk in desks:
-        if desk.suspects and not suspects and desk.claimant.room(0) > 0:
+        if desk.suspects and not suspects and desk.claimant.able > desk.held:
             suspects += 1
             wanted.append((desk, Wish(tasks=desk.claimant.tasks, most=1, suspects=True)))
-        wish = desk.wish()
+        wish = desk.wish(turn, leaving.get(desk, 0))
         if wish is not None:
             wanted.append((desk, wish))
     return wanted

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from yao_tasks.journal import sql
 from yao_tasks.journal.durable import dialects
-from yao_tasks.models import JobStatus
+from yao_tasks.models import JobRecord, JobStatus
 
 _KEYS = ("id", "token")
 _CHANGES = (
@@ -75,6 +75,13 @@ def write(connection: BaseDatabaseWrapper, endings: Sequence[Ending], *, singly:
     if rows and _write(connection, rows) != len(rows):
         raise SomeRefused
     return set()
+
+
+def standing(connection: BaseDatabaseWrapper, endings: Sequence[Ending], owner: int) -> set[int]:
+    """The keys of those of a process's endings that its rows show. Raises django.db.Error."""
+    rows = JobRecord.objects.using(connection.alias).filter(pk__in=[one.id for one in endings], owner=owner)
+    shown = set(rows.values_list("pk", "status", "kind"))
+    return {one.id for one in endings if (one.id, one.status, one.kind) in shown}
 
 
 def give_back(connection: BaseDatabaseWrapper, keys: Sequence[tuple[int, int]]) -> None:
