@@ -50,7 +50,7 @@ PAGES = {
     "page 20": f"{URL}jobs/?page=20",
     "the last page": f"{URL}jobs/?task=mail&page=999999",
     "text": f"{URL}jobs/?q=zzzz",
-    "text, further back": f"{URL}jobs/?q=zzzz&back=20",
+    "text, further back": f"{URL}jobs/?q=zzzz&back=30",
     "id": f"{URL}jobs/?q=id:500",
     "job": f"{URL}mail/500/",
     "pool": f"{URL}mail/pool/",

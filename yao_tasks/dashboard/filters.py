@@ -107,7 +107,7 @@ def read_filter(given: QueryDict | Mapping[str, str]) -> Filter:
         order=_one_of("order", given.get("order") or NONE.order, ORDERS),
         page=max(1, number(given.get("page", ""), 1)),
         # As many as are ever linked to: what lies further back is found by its moment.
-        back=min(number(given.get("back", ""), 0), 40),
+        back=min(number(given.get("back", ""), 0), 60),
     )
     if wanted.kind and wanted.status not in ("", "failed"):
         wanted = replace(wanted, status="failed")

@@ -19,11 +19,11 @@ PER_PAGE = 50
 # task is chosen, or earlier days.
 MERGED_PAGES = 40
 # A text is looked for in so many jobs of each pool at once, until so many were read in all or the time is over (s).
-SLICE = 500
-ROUND = 1_500
-PATIENCE = 0.05
+SLICE = 300
+ROUND = 900
+PATIENCE = 0.04
 # Each slice is found from the newest job on: after so many, from a moment on.
-FURTHEST = 40
+FURTHEST = 60
 # An action on all that match is one on so many.
 MOST = 10_000
 
