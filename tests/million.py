@@ -37,13 +37,10 @@ def long_history(alias: str, task: str, rows: int, *, days: float = 20, first_id
         "kind": f"CASE WHEN {timed_out} THEN 'timeout' WHEN {failed} THEN 'raised' ELSE '' END",
         # With what all of them understand.
         "args": """REPLACE('[["ada@example.org",I],{"name":"Ada","language":"en"}]', 'I', CAST(i AS CHAR(9)))""",
-        "priority": "0",
-        "carried": "''",
         "added_at": added,
         "started_at": added,
         "ended_at": ended,
         "attempt": "1",
-        "base": "0",
         "worker": f"'{task}-1'",
         "current": "10",
         "total": "10",
@@ -52,12 +49,11 @@ def long_history(alias: str, task: str, rows: int, *, days: float = 20, first_id
         "error_type": f"CASE WHEN {failed} THEN 'smtplib.SMTPServerDisconnected' ELSE '' END",
         "error": f"CASE WHEN {failed} THEN 'the server closed the connection' ELSE '' END",
         "traceback": f"CASE WHEN {failed} THEN 'Traceback (most recent call last): here' ELSE '' END",
-        "runs": "''",
         "owner_id": str(owner.pk),
-        "crashes": "0",
-        "durable": "FALSE",
-        "suspect": "FALSE",
     }
+    for field in JobRecord._meta.local_fields:
+        if field.column not in columns and not field.null and not field.primary_key:
+            columns[field.column] = repr(field.get_default())  # of texts, numbers and booleans SQL's, too
     names = ", ".join(connection.ops.quote_name(name) for name in columns)
     series = SERIES[connection.vendor].format(last=rows - 1)
     values = ", ".join(columns.values())
