@@ -40,6 +40,7 @@ _COLUMNS = (
     "priority",
     "timeout",
     "unique_key",
+    "key",
     "carried",
     "added_at",
     "due_at",
@@ -77,6 +78,11 @@ def write(database: str, drafts: Sequence[Draft]) -> bool:
     return True
 
 
+def bare_insert(connection: BaseDatabaseWrapper, draft: Draft) -> tuple[str, tuple[Any, ...]]:
+    """The statement that writes one, and its values, for those who compare with what the driver alone can do."""
+    return _statement(connection.vendor, False), _row(draft, sql.moments(connection))
+
+
 def twin(database: str, task: str, key: str) -> int | None:
     """The id of the job with this unique key; None: there is none that can be seen."""
     rows = JobRecord.objects.using(database).filter(task=task, unique_key=key)
@@ -96,6 +102,7 @@ def _row(draft: Draft, moment: Any) -> tuple[Any, ...]:
         draft.priority,
         draft.timeout,
         draft.unique_key,
+        draft.unique_key or "",
         draft.carried,
         moment(draft.added_at),
         None if due is None else moment(due),
