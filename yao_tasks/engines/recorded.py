@@ -14,7 +14,7 @@ from yao_tasks.core.queries import Query
 from yao_tasks.engines import transactions
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.parts import check_id
-from yao_tasks.engines.search import moment, search
+from yao_tasks.engines.search import moment, search, seen
 from yao_tasks.journal.past import Past
 
 # Rows follow their jobs within half of it (s).
@@ -102,10 +102,13 @@ class RecordedEngine(EmbeddedEngine):
         """The jobs that fit, as `Engine.search` says: of this memory, and the rows of all others."""
         self.forget_dropped()
         self.retention.trim(self.monotonic())
+        memory = seen(self.life)
         page, place_of = query.offset + query.limit, moment(query.order.removeprefix("-"))
-        mine = {place_of(job): job for job in search(self.life, replace(query, offset=0, limit=page))}
+        mine = {place_of(job): job for job in search(memory, replace(query, offset=0, limit=page))}
         last = list(mine)[-1] if mine and len(mine) >= page else None
-        rows = self.home.journal.places(self.definition.id, query, is_known=self._knows, last=last, most=page)
+        rows = self.home.journal.places(
+            self.definition.id, query, is_known=memory.__contains__, last=last, most=page
+        )
         places = sorted([*mine, *rows], reverse=query.order.startswith("-"))[query.offset : page]
         drawn = self.home.journal.drawn(
             self.definition.id, [place[1] for place in places if place not in mine]
@@ -113,10 +116,6 @@ class RecordedEngine(EmbeddedEngine):
         drawn |= {job.id: self.draw(job) for place in places if (job := mine.get(place)) is not None}
         # A row may be gone since.
         return [drawn[job_id] for _, job_id in places if job_id in drawn]
-
-    def _knows(self, job_id: int) -> bool:
-        """Whether memory knows the job, fitting or not: a row may be a moment behind it."""
-        return job_id in self.life.jobs or job_id in self.life.ended
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress, as `Engine.progress` says. JobElsewhere for a job that another process runs."""
