@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern
 
+from yao_tasks.dashboard.history_admin import HistoryAdmin
 from yao_tasks.dashboard.names import VIEW_JOBS
-from yao_tasks.models import Dashboard
+from yao_tasks.models import Dashboard, JobRecord
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Dashboard]
@@ -17,6 +18,8 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 View = Callable[..., HttpResponseBase]
+
+__all__ = ["DashboardAdmin", "HistoryAdmin"]
 
 
 @admin.register(Dashboard)
@@ -52,3 +55,6 @@ class DashboardAdmin(_ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
         """Never: there are no rows."""
         return False
+
+
+admin.site.register(JobRecord, HistoryAdmin)

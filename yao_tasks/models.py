@@ -119,7 +119,7 @@ class JobRecord(models.Model):
 
     class Meta:
         verbose_name = _("recorded job")
-        verbose_name_plural = _("history")
+        verbose_name_plural = _("recorded jobs")
         default_permissions = ()
         constraints = (
             models.UniqueConstraint(fields=["task", "job_id"], name="yao_tasks_job"),
@@ -127,11 +127,17 @@ class JobRecord(models.Model):
         )
         indexes = (
             models.Index(fields=["added_at"], name="yao_tasks_added"),
-            models.Index(fields=["task", "added_at"], name="yao_tasks_task_added"),
+            # With the id: thousands may be added at one moment.
+            models.Index(fields=["task", "added_at", "job_id"], name="yao_tasks_task_added"),
             models.Index(fields=["status", "added_at"], name="yao_tasks_status_added"),
             models.Index(fields=["ended_at"], name="yao_tasks_ended"),
             # What a claim asks for: the next of a task that wait.
             models.Index(fields=["status", "task", "-priority", "id"], name="yao_tasks_claim"),
+            # Lists of a task's failures, say: those added last, perhaps of one kind, and those that ended last.
+            models.Index(
+                fields=["task", "status", "added_at", "job_id", "kind"], name="yao_tasks_list_added"
+            ),
+            models.Index(fields=["task", "status", "ended_at"], name="yao_tasks_list_ended"),
         )
 
     def __str__(self) -> str:

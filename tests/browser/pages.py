@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.conftest import Gate, Site, until
+from tests.journal.conftest import written
 from yao_tasks import current_job
+from yao_tasks.models import JobRecord
 from yao_tasks.pools import tasks
 
 URL = "/admin/yao_tasks/dashboard/"
@@ -58,6 +60,26 @@ def furnish(site: Site) -> dict[str, str]:
         "add": f"{URL}welcome_email/add/",
         "purge": f"{URL}exchange_rates/purge/",
         "nothing": f"{URL}jobs/?order=nonsense",
+    }
+
+
+def recorded(site: Site) -> dict[str, str]:
+    """A recorded task, and the pages about its rows."""
+
+    def fail(job_id: int) -> None:
+        raise ValueError("once")
+
+    pool = site.task("recorded", fail, record=True)
+    job_id = pool.add()
+    pool.wait(job_id, 10)
+    until(lambda: pool.metrics()["kept"]["raised"])
+    written()
+    history = "/admin/yao_tasks/jobrecord/"
+    return {
+        "history": history,
+        "history, searched": f"{history}?q=once",
+        "row": f"{history}{JobRecord.objects.get(job_id=job_id).pk}/change/",
+        "recorded job": f"/admin/yao_tasks/dashboard/recorded/{job_id}/",
     }
 
 

@@ -207,7 +207,7 @@ def test_only_operators_may(verb: str, site: Site, failing: Pool) -> None:
 def test_a_verb_that_there_is_not_and_a_filter_that_is_wrong(site: Site) -> None:
     client = operator()
 
-    assert client.post(url("delete"), {}).status_code == 404
+    assert client.post(url("melt"), {}).status_code == 404
     assert client.post(url("cancel"), {"all": "1", "filter": "?order=x"}).status_code == 400
 
 

@@ -163,6 +163,7 @@ def test_a_text_is_looked_for_among_the_newest_and_then_further_back(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finding, "ROUND", 100)
+    monkeypatch.setattr(finding, "SLICE", 100)
     pool = site.task("mail", lambda job_id, word: None, size=500)
     pool.pause()
     old = added(pool, "needle")

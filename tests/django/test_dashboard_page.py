@@ -243,7 +243,7 @@ def test_one_process_of_several_says_so_and_what_to_do(site: Site, monkeypatch: 
     text = words(page(viewer()))
 
     assert re.search(r"Process \d+, 2 of 3 of this site on this machine\.", text)
-    assert "run the site in one process" in text
+    assert "a reload may reach another process" in text
 
 
 @both

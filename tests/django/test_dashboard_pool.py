@@ -218,3 +218,19 @@ def test_a_task_may_be_called_as_our_pages_are(site: Site) -> None:
         job_id = added(pool)
         assert "Configuration" in read(client, url(name))
         assert str(job_id) in read(client, reverse("admin:yao_tasks_dashboard_job", args=[name, job_id]))
+
+
+def test_each_worker_says_what_it_has_done_and_since_when(site: Site) -> None:
+    gate = site.gate()
+    pool = site.task("mail", lambda job_id, what: gate(job_id) if what == "hold" else None, worker_nums=1)
+    for _ in range(3):
+        pool.wait(added(pool, "go"), 5)
+    until(lambda: pool.metrics()["crew"][0]["done"] == 3)
+    idle = shown(viewer(), "mail")
+    held = added(pool, "hold")
+    gate.entered()
+
+    busy = shown(viewer(), "mail")
+
+    assert "mail-1 idle 3 " in idle
+    assert re.search(rf"mail-1 {held} (under 1|\d+) s 3 \d", busy)

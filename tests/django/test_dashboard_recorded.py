@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Site, until
@@ -20,14 +23,18 @@ from tests.django.dashboard import (
 )
 from tests.django.test_dashboard_page import words
 from tests.journal.conftest import forget, written
-from yao_tasks import boot
+from tests.million import long_history
+from yao_tasks import boot, current_job
+from yao_tasks.core.diary import diary
 from yao_tasks.core.ids import BLOCK
+from yao_tasks.dashboard import counts
 from yao_tasks.models import JobOwner, JobRecord, JobStatus
 from yao_tasks.pools import Pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-JOBS = "/admin/yao_tasks/dashboard/jobs/"
+URL = "/admin/yao_tasks/dashboard/"
+JOBS = f"{URL}jobs/"
 
 
 @pytest.fixture
@@ -62,8 +69,8 @@ def test_what_memory_has_forgotten_is_listed_and_has_its_page(pool: Pool) -> Non
     listed, shown = read(viewer(), JOBS, status="failed"), job_page(auditor, pool, job_id)
 
     assert re.findall(r'yt-id">(\d+)<', listed) == [str(job_id)]
-    # Nobody has counted the rows.
-    assert '<span class="yt-count">0+</span>' in listed
+    assert '<span class="yt-count">1</span>' in listed
+    assert "Recorded jobs were counted in the last 5 s." in words(listed)
     assert "1 to 1 " in words(listed)
     assert "Failed" in shown
     # S2: a name calls it secret, in a row as in memory.
@@ -101,3 +108,98 @@ def test_what_another_process_runs_is_shown_and_refused_with_a_sentence(pool: Po
     assert len(one) == 1
     assert "lives in the memory of process" in one[0]
     assert "1 skipped: lives in another process." in words(many.content.decode())
+
+
+def test_earlier_runs_are_shown_after_memory_has_forgotten_them(site: Site) -> None:
+    def handler(job_id: int) -> str:
+        job = current_job()
+        assert job is not None
+        if job.attempt < 3:
+            raise ValueError(f"refused for the {job.attempt}. time")
+        return "done"
+
+    pool = site.task("mail", handler, record=True, attempts=3)
+    job_id = pool.add()
+    pool.wait(job_id, 5)
+    until(lambda: pool.metrics()["kept"]["succeeded"])
+    written()
+    forget()
+    diary.clear()
+
+    text = job_page(operator(), pool, job_id)
+
+    for number in (1, 2):
+        assert f"refused for the {number}. time" in text
+        assert f"Run {number} started" in words(text)
+    assert "in handler" in text
+    # What was changed by hand is left out.
+    for broken in ("[1, null]", '[{"attempt": "x"}]', '[{"attempt": 1, "started": "x", "ended": null}]', "{"):
+        JobRecord.objects.update(runs=broken)
+        assert "Succeeded" in job_page(operator(), pool, job_id)
+    boot.reset()
+
+
+def test_where_the_database_is_away_a_page_says_so(pool: Pool, settings: Any) -> None:
+    job_id = failed(pool)
+    client = operator()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE yao_tasks_jobrecord RENAME TO gone")
+    try:
+        answers = [client.get(url) for url in (JOBS, f"{JOBS}fragment/", f"{URL}mail/{job_id}/")]
+        overview = client.get(URL)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE gone RENAME TO yao_tasks_jobrecord")
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert all("Recorded jobs can" in answer.content.decode() for answer in answers)
+    assert overview.status_code == 503
+
+
+@pytest.mark.slow
+def test_no_more_is_asked_however_many_rows_there_are(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S15: as many queries for 2,000 rows as for 100, ten at most, whatever an address asks for."""
+    # What is counted now and then is counted by the first.
+    monkeypatch.setattr(counts, "LIVE_SECONDS", 600.0)
+    monkeypatch.setattr(counts, "ENDED_SECONDS", 600.0)
+    client = operator()
+    queries = [
+        {},
+        {"status": "failed"},
+        {"kind": "timeout"},
+        {"order": "-ended_at"},
+        {"page": "-1", "limit": str(10**9), "refresh": "0.0001"},
+        {"page": str(10**9)},
+        {"task": "mail", "since": "2020-01-01", "page": "39"},
+        {"q": "needle", "back": str(10**9)},
+    ]
+    numbers = []
+    for count in (100, 2_000):
+        long_history("default", "mail", count, first_id=10_000 * count)
+        for query in queries:
+            read(client, JOBS, **query)
+            with CaptureQueriesContext(connection) as asked:
+                text = read(client, JOBS, **query)
+            assert len(text) < 200_000
+            numbers.append(len(asked))
+
+    few, many = numbers[: len(queries)], numbers[len(queries) :]
+    assert max(many) <= 10
+    # A text is looked for as long as there is time.
+    assert few[:5] == many[:5]
+
+
+def test_pages_lead_on_where_they_end(pool: Pool) -> None:
+    long_history("default", "mail", 2_200)
+    client, seen, url = viewer(), [], f"{JOBS}?task=mail&page=40"
+
+    first = read(client, url)
+    further = re.search(r'href="([^"]*until=[^"]*)">Go on from here', first)
+    assert further is not None
+    seen = re.findall(r'yt-id">(\d+)<', first)
+    beyond = re.findall(r'yt-id">(\d+)<', read(client, JOBS + further[1].replace("&amp;", "&")))
+
+    assert len(seen) == 50
+    # The last one again, whose moment others might share, and those before it.
+    assert beyond[0] == seen[-1]
+    assert int(beyond[1]) == int(seen[-1]) - 1

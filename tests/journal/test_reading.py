@@ -16,6 +16,7 @@ from tests.journal.conftest import Recorded, Rows, forget, written
 from yao_tasks import boot, current_job
 from yao_tasks.core import machine
 from yao_tasks.core.lifecycle import TRIED_AGAIN
+from yao_tasks.engines import recorded
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
 from yao_tasks.journal import sql
 from yao_tasks.models import JobOwner, JobRecord, JobStatus
@@ -547,3 +548,22 @@ def test_a_job_that_waits_after_its_commit_is_a_row_and_follows_its_start(
     rows.until(job_id, status=JobStatus.RUNNING)
     gate.open()
     rows.until(job_id, status=JobStatus.SUCCESS)
+
+
+def test_a_job_that_comes_while_one_looks_is_found_once(
+    task: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = task(flaky)
+    pool.pause()
+    before, late = pool.add(), []
+    seen = recorded.seen
+
+    def interrupted(life: Any) -> Any:
+        memory = seen(life)
+        late.append(pool.add())
+        written()
+        return memory
+
+    monkeypatch.setattr(recorded, "seen", interrupted)
+
+    assert [info.id for info in pool.search()] == [late[0], before]

@@ -70,6 +70,15 @@ class Retention:
         # It may not be in yet, or have been trimmed just now.
         self.failures.pop(job, None)
 
+    def drop(self, job: Job) -> None:
+        """Forget an ended job now, whose record was deleted."""
+        self.failures.pop(job, None)
+        try:
+            self.successes.remove(job)
+        except (ValueError, IndexError):  # it is none, was trimmed just now, or others come and go meanwhile
+            pass
+        self._forget(job)
+
     def trim(self, now: float) -> None:
         """Forget what is too old or too much."""
         if not self.trimming.acquire(blocking=False):

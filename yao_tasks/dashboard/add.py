@@ -16,6 +16,7 @@ from yao_tasks.dashboard.pages import FOLDER, frame
 from yao_tasks.dashboard.redaction import parameters
 from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import SUCCESS, back, came_from, operators_only, pool_that_can, record
+from yao_tasks.dashboard.verbs import at_once
 from yao_tasks.pools import Pool
 
 # Characters; what is longer is no work for a form.
@@ -94,7 +95,7 @@ def add(request: HttpRequest, task: str, *, site: AdminSite) -> HttpResponse:
 
 
 def _added(pool: Pool, given: dict[str, Any]) -> int:
-    options: dict[str, Any] = {"on_commit": False}
+    options = at_once(pool)
     if given["run_after"]:
         options["run_after"] = given["run_after"]
     return pool.using(**options).add(*given["args"], **given["kwargs"])

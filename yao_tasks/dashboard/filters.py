@@ -61,7 +61,7 @@ class Filter:
     order: str = "-added_at"
     page: int = 1
     back: int = 0
-    """How far back a text is looked for: the number of the round, from 0."""
+    """How far back a text is looked for: so many slices of jobs were looked at already."""
 
     @property
     def search(self) -> dict[str, Any]:
@@ -106,7 +106,8 @@ def read_filter(given: QueryDict | Mapping[str, str]) -> Filter:
         until=given.get("until", ""),
         order=_one_of("order", given.get("order") or NONE.order, ORDERS),
         page=max(1, number(given.get("page", ""), 1)),
-        back=number(given.get("back", ""), 0),
+        # As many as are ever linked to: what lies further back is found by its moment.
+        back=min(number(given.get("back", ""), 0), 60),
     )
     if wanted.kind and wanted.status not in ("", "failed"):
         wanted = replace(wanted, status="failed")

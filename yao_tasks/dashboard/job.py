@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.contrib.admin.utils import quote
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from yao_tasks import boot, conf
 from yao_tasks.core.diary import Line, diary
 from yao_tasks.core.errors import JobElsewhere, JobNotFound
 from yao_tasks.core.jobs import FAILURE_NAME, SUCCESS_NAME, JobInfo
@@ -16,11 +19,11 @@ from yao_tasks.dashboard.durations import duration, limit, measured
 from yao_tasks.dashboard.failures import end_of
 from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
-from yao_tasks.dashboard.pages import NoPage, page
+from yao_tasks.dashboard.pages import DatabaseErrors, NoPage, page
 from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.dashboard.statuses import failure, status_of
 from yao_tasks.dashboard.steering import pool_that_can
-from yao_tasks.dashboard.timeline import Run, runs_of, timeline
+from yao_tasks.dashboard.timeline import Run, recorded_runs, runs_of, timeline
 from yao_tasks.pools import Pool
 
 # What is shown of a traceback, from its end: deep ones are megabytes.
@@ -71,7 +74,7 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
     now, hidden = timezone.now(), Redaction(pool.config)
     hide = hidden.hider(info)
     may_operate = request.user.has_perm(OPERATE_JOBS)
-    runs = runs_of(info, diary.attempts(task, job_id))
+    runs = _runs(pool, info)
     shown = {
         "title": gettext("Job %(id)d of %(name)s") % {"id": job_id, "name": pool.config.name},
         "task": task,
@@ -94,6 +97,8 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
         "runs": [_attempt_row(run, now, hide, may_operate=may_operate) for run in reversed(runs)],
         "forgotten": info.attempt - len(runs),
         "can": _actions(pool, info) if may_operate else {},
+        # As the admin writes it in an address.
+        "row_key": quote(f"{task}/{job_id}") if pool.supports & {"record", "durable"} else "",
     }
     if request.user.has_perm(VIEW_JOB_ARGS):
         shown["arguments"] = hidden.arguments(info)
@@ -119,12 +124,28 @@ def find(task: str, job_id: int) -> tuple[Pool, JobInfo]:
         raise NoPage(sentence % {"id": job_id, "task": task}) from error
 
 
+def _runs(pool: Pool, info: JobInfo) -> list[Run]:
+    attempts = diary.attempts(pool.id, info.id)
+    runs = runs_of(info, attempts)
+    if len(runs) >= info.attempt or not pool.supports & {"record", "durable"}:
+        return runs
+    try:
+        # In a block of its own: a failure inside the request's transaction would break that.
+        with transaction.atomic(using=conf.current().database):
+            past = boot.house().home.journal.past(pool.id, info.id)
+    except DatabaseErrors:
+        # What memory knows is better than nothing.
+        return runs
+    return runs if past is None else runs_of(info, attempts, recorded_runs(past.runs))
+
+
 def _actions(pool: Pool, info: JobInfo) -> dict[str, bool]:
     can = pool.supports
     return {
         "cancel": "cancel" in can and not info.is_finished,
         "retry": "retry" in can and info.status == FAILURE_NAME,
-        "duplicate": True,
+        "duplicate": "add" in can,
+        "delete": "remove" in can and info.is_finished,
     }
 
 

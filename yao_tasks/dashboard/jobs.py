@@ -1,7 +1,7 @@
 """The live jobs, a page at a time: only those of the page that is asked for are drawn."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from yao_tasks.core.definitions import Definition
-from yao_tasks.core.jobs import RUNNING_NAME, JobInfo
+from yao_tasks.core.jobs import RUNNING_NAME, WAITING_NAME, JobInfo
+from yao_tasks.dashboard.counts import Counts
 from yao_tasks.dashboard.durations import duration, limit
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.dashboard.statuses import moment_of, status_of
@@ -54,7 +55,9 @@ class JobPage:
     number: int
     pages: int
     total: int
+    """How many there are to leaf through."""
     running: int
+    waiting: int
 
     @property
     def first(self) -> int:
@@ -65,11 +68,6 @@ class JobPage:
     def last(self) -> int:
         """The place of the page's last job."""
         return min(self.number * PER_PAGE, self.total)
-
-    @property
-    def waiting(self) -> int:
-        """How many jobs wait, in all."""
-        return max(0, self.total - self.running)
 
     @property
     def before(self) -> int:
@@ -90,10 +88,28 @@ class _Place(NamedTuple):
     info: JobInfo | None
 
 
-def job_page(readings: Iterable[Reading], wanted: str, *, may_operate: bool) -> JobPage:
+class _Look(NamedTuple):
+    """One pool's live jobs: pictures of the first that run and that wait, and the ids of this memory's."""
+
+    reading: Reading
+    first: dict[int, JobInfo]
+    then: dict[int, JobInfo]
+    ids: list[int]
+    running: int
+    waiting: int
+
+    @property
+    def total(self) -> int:
+        """How many there are to leaf through."""
+        if not self.reading.is_recorded:
+            return len(self.ids)
+        return len(self.ids) + len({*self.first, *self.then}.difference(self.ids))
+
+
+def job_page(readings: Iterable[Reading], counts: Counts, wanted: str, *, may_operate: bool) -> JobPage:
     """The page whose number the query string gives, or the nearest there is; running jobs come first."""
-    looks = [(reading, _running(reading), list(reading.jobs)) for reading in readings]
-    total = sum(len(ids) for _, _, ids in looks)
+    looks = [_look(reading, counts.of(reading)) for reading in readings]
+    total = sum(look.total for look in looks)
     pages = max(1, -(-total // PER_PAGE))
     number = page_number(wanted, pages)
     first = (number - 1) * PER_PAGE
@@ -104,7 +120,8 @@ def job_page(readings: Iterable[Reading], wanted: str, *, may_operate: bool) -> 
         number=number,
         pages=pages,
         total=total,
-        running=sum(reading.metrics["running"] for reading, _, _ in looks),
+        running=sum(look.running for look in looks),
+        waiting=sum(look.waiting for look in looks),
     )
 
 
@@ -116,20 +133,39 @@ def page_number(wanted: str, pages: int) -> int:
     return max(1, min(int(wanted), pages))
 
 
-def _running(reading: Reading) -> dict[int, JobInfo]:
-    """Pictures of the pool's running jobs, the oldest first."""
-    if not reading.metrics["running"] or "search" not in reading.supports:
-        return {}
-    found = reading.pool.search(status=RUNNING_NAME, order="added_at", limit=FIRST)
+def _look(reading: Reading, counts: Mapping[str, int]) -> _Look:
+    if not reading.is_recorded:
+        ids, now = list(reading.jobs), reading.metrics["running"]
+        drawn = _first(reading, RUNNING_NAME) if now and "search" in reading.supports else {}
+        return _Look(reading, drawn, {}, ids, running=now, waiting=max(0, len(ids) - now))
+    # Those of other processes, too: whichever answers tells the same.
+    first, then = _first(reading, RUNNING_NAME), _first(reading, WAITING_NAME)
+    # All jobs of a durable task are rows: those beyond the first are in the list of jobs.
+    ids = [] if "durable" in reading.supports else list(reading.jobs)
+    waiting = sum(counts.get(key, 0) for key in ("waiting", "retrying", "delayed"))
+    return _Look(
+        reading,
+        first,
+        then,
+        ids,
+        running=len(first) if len(first) < FIRST else max(FIRST, counts.get("running", 0)),
+        waiting=len(then) if len(then) < FIRST else max(FIRST, waiting, len(ids) - len(first)),
+    )
+
+
+def _first(reading: Reading, status: str) -> dict[int, JobInfo]:
+    """Pictures of the pool's jobs that run or wait, the oldest first."""
+    found = reading.pool.search(status=status, order="added_at", limit=FIRST)
     return {info.id: info for info in found}
 
 
-def _in_order(looks: Iterable[tuple[Reading, Mapping[int, JobInfo], list[int]]]) -> Iterator[_Place]:
-    looks = list(looks)
-    for reading, running, _ in looks:
-        yield from (_Place(reading, job_id, info) for job_id, info in running.items())
-    for reading, running, ids in looks:
-        yield from (_Place(reading, job_id, None) for job_id in ids if job_id not in running)
+def _in_order(looks: Sequence[_Look]) -> Iterator[_Place]:
+    for look in looks:
+        yield from (_Place(look.reading, job_id, info) for job_id, info in look.first.items())
+    for look in looks:
+        yield from (_Place(look.reading, job_id, info) for job_id, info in look.then.items())
+        drawn = {**look.first, **look.then}
+        yield from (_Place(look.reading, job_id, None) for job_id in look.ids if job_id not in drawn)
 
 
 def _drawn(places: Iterable[_Place]) -> Iterator[tuple[Reading, JobInfo]]:

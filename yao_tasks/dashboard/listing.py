@@ -1,6 +1,6 @@
 """The list of jobs: tabs, filters, a page of rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from yao_tasks.core.jobs import RUNNING_NAME, JobInfo
+from yao_tasks.dashboard.counts import Counts
 from yao_tasks.dashboard.durations import duration, measured
 from yao_tasks.dashboard.failures import start_of
 from yao_tasks.dashboard.filters import WORDS, Filter, read_filter
-from yao_tasks.dashboard.finding import MERGED_PAGES, PER_PAGE, Found, find_page
+from yao_tasks.dashboard.finding import PER_PAGE, Found, Page, find_page
 from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import page
@@ -34,7 +35,7 @@ class Tab:
     query: str
     is_current: bool
     has_more: bool
-    """Recorded jobs, which nobody has counted, come on top."""
+    """Recorded jobs, which can't be counted just now, come on top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,28 +68,31 @@ def _views(request: HttpRequest) -> dict[str, Any]:
     found = find_page(readings, wanted, may_see_args=request.user.has_perm(VIEW_JOB_ARGS))
     now = timezone.now()
     in_task = [one for one in readings if wanted.task in ("", one.config.id)]
-    tabs = tabs_of(in_task, wanted)
+    counts = Counts(in_task)
+    tabs = tabs_of(in_task, wanted, counts)
     return {
         "title": gettext("Jobs"),
         "tab": "jobs",
         "wanted": wanted,
         "query": wanted.query(),
         "tabs": tabs,
+        "counts_note": counts.note,
         "tasks": [one.config.id for one in readings],
         "is_known_task": not wanted.task or bool(in_task),
         "kinds": [(kind, str(word)) for kind, word in KINDS.items()],
         "today": timezone.localdate(now),
         "rows": [row_of(one, now) for one in found.found],
         "has_more": found.has_more,
-        "goes_back": found.goes_back,
+        "goes_back": bool(found.further),
         "first": (found.number - 1) * PER_PAGE + 1,
         "last": (found.number - 1) * PER_PAGE + len(found.found),
         "total": next((tab.count for tab in tabs if tab.is_current and not tab.has_more), None)
         if wanted.is_by_tab_only
         else None,
-        "is_end_of_merge": found.number == MERGED_PAGES and len(in_task) > 1,
-        "links": _links(wanted, found.number),
+        "is_end_of_merge": found.is_last_of_merge,
+        "links": _links(wanted, found),
         "can_act": request.user.has_perm(OPERATE_JOBS) and bool(found.found),
+        "can_delete": any("remove" in one.supports for one in in_task),
     }
 
 
@@ -100,37 +104,22 @@ def usable() -> list[Reading]:
     return [reading for reading in read_all() if isinstance(reading, Reading)]
 
 
-def tabs_of(readings: Sequence[Reading], wanted: Filter) -> list[Tab]:
+def tabs_of(readings: Sequence[Reading], wanted: Filter, counts: Counts) -> list[Tab]:
     """The tabs, with the counts of these pools."""
-    counts = dict.fromkeys(WORDS, 0)
-    for reading in readings:
-        for key, count in counts_of(reading.metrics).items():
-            counts[key] += count
-    counts[""] = sum(counts.values())
+    each = [counts.of(one) for one in readings]
+    by_tab = {key: sum(one.get(key, 0) for one in each) for key in WORDS if key}
+    by_tab[""] = sum(by_tab.values())
     return [
         Tab(
             key=key,
             word=str(word),
-            count=counts[key],
+            count=by_tab[key],
             query=wanted.query(status=key, kind="" if key != "failed" else wanted.kind, page=1, back=0),
-            has_more=any(one.is_recorded for one in readings) and key != "running",
+            has_more=counts.is_partial,
             is_current=key == (wanted.status or ("failed" if wanted.kind else "")),
         )
         for key, word in WORDS.items()
     ]
-
-
-def counts_of(metrics: Mapping[str, Any]) -> dict[str, int]:
-    """How many jobs each tab of one pool has."""
-    kept = metrics["kept"]
-    return {
-        "running": metrics["running"],
-        "waiting": max(0, metrics["waiting"] - metrics["delayed"]),
-        "retrying": metrics["retrying"],
-        "delayed": max(0, metrics["delayed"] - metrics["retrying"]),
-        "succeeded": kept["succeeded"],
-        "failed": sum(kept.values()) - kept["succeeded"],
-    }
 
 
 def row_of(found: Found, now: datetime) -> Row:
@@ -177,13 +166,14 @@ def _run(info: JobInfo, now: datetime) -> str:
     return ""
 
 
-def _links(wanted: Filter, number: int) -> dict[str, str]:
+def _links(wanted: Filter, found: Page) -> dict[str, str]:
+    number = found.number
     newest = "added_at" if wanted.order == "-added_at" else "-added_at"
     ended = "ended_at" if wanted.order == "-ended_at" else "-ended_at"
     return {
         "before": wanted.query(page=number - 1) if number > 1 else "",
         "after": wanted.query(page=number + 1),
-        "back": wanted.query(back=wanted.back + 1, page=1),
+        "back": wanted.query(**found.further, page=1) if found.further else "",
         "by_added": wanted.query(order=newest, page=1, back=0),
         "by_ended": wanted.query(order=ended, page=1, back=0),
         "csv": wanted.query(page=1, back=0) + "&format=csv",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 
 from yao_tasks import conf, loading
 from yao_tasks.dashboard.charts import chart
+from yao_tasks.dashboard.counts import Counts
 from yao_tasks.dashboard.failures import FailureRow, recent_failures
 from yao_tasks.dashboard.jobs import job_page
 from yao_tasks.dashboard.names import OPERATE_JOBS
@@ -26,13 +27,15 @@ def _views(request: HttpRequest) -> dict[str, Any]:
     may_operate = request.user.has_perm(OPERATE_JOBS)
     failures = recent_failures(usable, may_operate=may_operate)
     errors = _last_errors(failures)
+    counts = Counts(usable)
     return {
         "title": gettext("Overview"),
         "tab": "overview",
         "where": where(),
         "faults": [*conf.faults(), *loading.loaded().faults],
         "wrongs": wrongs(readings),
-        "tiles": tiles_of(usable),
+        "tiles": tiles_of(usable, counts),
+        "counts_note": counts.note,
         "chart": chart(reading.metrics["minutes"] for reading in usable),
         "pools": [
             pool_row(reading, may_operate=may_operate, last_error=errors.get(_task(reading), ""))
@@ -40,7 +43,7 @@ def _views(request: HttpRequest) -> dict[str, Any]:
         ],
         "can_pause": may_operate and any(not reading.metrics["paused"] for reading in usable),
         "can_resume": may_operate and any(reading.metrics["paused"] for reading in usable),
-        "jobs": job_page(usable, request.GET.get("page", ""), may_operate=may_operate),
+        "jobs": job_page(usable, counts, request.GET.get("page", ""), may_operate=may_operate),
         "failures": failures,
     }
 

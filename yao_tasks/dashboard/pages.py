@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import permission_required
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response
@@ -23,6 +24,7 @@ Shown = Callable[..., dict[str, Any]]
 """Called with the request and what its address names: what the page's template is given. It may raise NoPage."""
 
 FOLDER = "yao_tasks/dashboard"
+DatabaseErrors = (DatabaseError, InterfaceError)
 
 
 class NoPage(Exception):
@@ -51,6 +53,8 @@ def page(name: str) -> Callable[[Shown], tuple[View, View]]:
                 context = {**standing(request), **shown(request, **address)}
             except NoPage as error:
                 return HttpResponse(str(error), status=error.code, content_type="text/plain; charset=utf-8")
+            except DatabaseErrors as error:
+                return HttpResponse(_no_answer(error), status=503, content_type="text/plain; charset=utf-8")
             etag = etag_of(context)
             response = get_conditional_response(request, etag=etag)
             if response is None:
@@ -71,10 +75,19 @@ def excused(view: View) -> View:
         try:
             return view(request, *args, site=site, **address)
         except NoPage as error:
-            context = {**frame(request, site), "title": gettext("Not here"), "sentence": str(error)}
-            return render(request, f"{FOLDER}/nothing.html", context, status=error.code)
+            sentence, code = str(error), error.code
+        except DatabaseErrors as error:
+            sentence, code = _no_answer(error), 503
+        context = {**frame(request, site), "title": gettext("Not here"), "sentence": sentence}
+        return render(request, f"{FOLDER}/nothing.html", context, status=code)
 
     return answer
+
+
+def _no_answer(error: Exception) -> str:
+    """What to say where recorded jobs can't be read: memory goes on, but the page would tell half of it."""
+    sentence = gettext("Recorded jobs can't be read: the database says %(error)s")
+    return sentence % {"error": f"{type(error).__name__}: {str(error)[:200]}"}
 
 
 def etag_of(context: Mapping[str, Any]) -> str:

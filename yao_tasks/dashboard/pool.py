@@ -1,7 +1,8 @@
 """The page of one pool: what it is set to, what it does, how its last hour was."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from yao_tasks import loading
-from yao_tasks.core.jobs import RUNNING_NAME
 from yao_tasks.dashboard.charts import chart, times
 from yao_tasks.dashboard.configured import file_text, has_changed, messages_of, values_of
 from yao_tasks.dashboard.durations import duration
@@ -25,12 +25,16 @@ MOST_WORKERS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A worker that runs a job."""
+    """A worker, with the job that it runs; a coroutine is there as long as that."""
 
     name: str
-    job_id: int
-    since: datetime
-    time: str
+    job_id: int | None = None
+    since: datetime | None = None
+    """When the run began."""
+    time: str = ""
+    done: int | None = None
+    """How many runs it has brought to an end; None where nobody counts."""
+    began: datetime | None = None
 
 
 @page("pool")
@@ -56,6 +60,7 @@ def _views(request: HttpRequest, *, task: str) -> dict[str, Any]:
         "worker_type": reading.metrics["worker_type"],
         "workers": _workers(reading),
         "idle": max(0, reading.metrics["workers"] - reading.metrics["running"] - reading.metrics["stuck"]),
+        "today": timezone.localdate(),
         "chart": chart([reading.metrics["minutes"]]),
         "times": times(reading.metrics),
         "values": partial(values_of, config, reading.metrics),
@@ -69,16 +74,22 @@ pool, pool_fragment = _views
 
 
 def _workers(reading: Reading) -> list[WorkerRow]:
-    if not reading.metrics["running"] or "search" not in reading.supports:
-        return []
+    """Those that run a job, the longest first, then the others."""
     now = timezone.now()
-    found = reading.pool.search(status=RUNNING_NAME, order="added_at", limit=MOST_WORKERS)
-    return [
-        WorkerRow(
-            name=info.worker or "",
-            job_id=info.id,
-            since=info.started_at or info.added_at,
-            time=duration((now - (info.started_at or info.added_at)).total_seconds()),
-        )
-        for info in found
-    ]
+    return [_worker(one, now) for one in reading.metrics["crew"][:MOST_WORKERS]]
+
+
+def _worker(one: Mapping[str, Any], now: datetime) -> WorkerRow:
+    since, began = _moment(one["started"]), _moment(one["since"])
+    return WorkerRow(
+        name=one["worker"],
+        job_id=one["job"],
+        since=since,
+        time="" if since is None else duration(max(0.0, (now - since).total_seconds())),
+        done=one["done"],
+        began=began,
+    )
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

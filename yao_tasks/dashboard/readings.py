@@ -11,6 +11,7 @@ from yao_tasks import loading
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.jobs import JobInfo
+from yao_tasks.dashboard.durable import pauses
 from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.pools import Pool, tasks
 
@@ -66,11 +67,16 @@ def reading_of(pool: Pool) -> Reading:
     return Reading(
         pool=pool,
         config=config,
-        metrics=pool.metrics(),
+        metrics=_metrics(pool),
         jobs=pool.jobs,
         supports=pool.supports,
         redaction=Redaction(config),
     )
+
+
+def _metrics(pool: Pool) -> Mapping[str, Any]:
+    numbers = pool.metrics()
+    return {**numbers, "paused": pool.id in pauses()} if "durable" in pool.supports else numbers
 
 
 def read_one(task: str) -> Reading | Unusable | None:

@@ -21,14 +21,15 @@ SHORTEST_SECRET = 4
 class Redaction:
     """What may be shown of one task's jobs. For one request: it asks for settings and handler once."""
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition | None) -> None:
+        """`definition`: None for a task that there is no more, of whose jobs only the rows are left."""
         words = "|".join(re.escape(word) for word in conf.current().redact)
         self._secret = re.compile(words, re.IGNORECASE) if words else None
         # As in the text that an object makes of itself: User(password='…').
         self._said = re.compile(
             rf"([\w-]*(?:{words})[\w-]*['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,)}}\]]+)", re.I
         )
-        self._process = definition.process
+        self._process = definition.process if definition is not None else ""
         self._names: list[str] | None = None
 
     def arguments(self, info: JobInfo) -> list[tuple[str, str]]:

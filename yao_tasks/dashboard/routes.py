@@ -1,15 +1,15 @@
 """The addresses of the dashboard's pages."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.http import HttpResponseBase
 from django.urls import URLPattern, path
 
+from yao_tasks.dashboard import single
 from yao_tasks.dashboard.add import add
 from yao_tasks.dashboard.bulk import bulk
-from yao_tasks.dashboard.cancel import cancel
 from yao_tasks.dashboard.changed import changed
-from yao_tasks.dashboard.duplicate import duplicate
 from yao_tasks.dashboard.everything import pause_all, resume_all
 from yao_tasks.dashboard.export import export
 from yao_tasks.dashboard.job import job, job_fragment
@@ -41,7 +41,6 @@ from yao_tasks.dashboard.pool import pool, pool_fragment
 from yao_tasks.dashboard.processes import processes, processes_fragment
 from yao_tasks.dashboard.purge import purge
 from yao_tasks.dashboard.resize import resize
-from yao_tasks.dashboard.retry import retry
 
 View = Callable[..., HttpResponseBase]
 
@@ -61,9 +60,15 @@ def routes(page: Callable[[View], View]) -> list[URLPattern]:
         path("pools/all/resume/", page(resume_all), name=RESUME_ALL),
         path("<str:task>/<int:job_id>/", page(job), name=JOB),
         path("<str:task>/<int:job_id>/fragment/", page(job_fragment), name=f"{JOB}_fragment"),
-        path("<str:task>/<int:job_id>/duplicate/", page(duplicate), name=DUPLICATE),
-        path("<str:task>/<int:job_id>/cancel/", page(cancel), name=CANCEL),
-        path("<str:task>/<int:job_id>/retry/", page(retry), name=RETRY),
+        path(
+            "<str:task>/<int:job_id>/duplicate/",
+            page(partial(single.single, deed=single.DUPLICATE)),
+            name=DUPLICATE,
+        ),
+        path(
+            "<str:task>/<int:job_id>/cancel/", page(partial(single.single, deed=single.CANCEL)), name=CANCEL
+        ),
+        path("<str:task>/<int:job_id>/retry/", page(partial(single.single, deed=single.RETRY)), name=RETRY),
         path("<str:task>/pool/", page(pool), name=POOL),
         path("<str:task>/pool/fragment/", page(pool_fragment), name=f"{POOL}_fragment"),
         path("<str:object_id>/change/", page(changed), name=CHANGE),

@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
 from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
+from yao_tasks.dashboard.keeping import forget
 from yao_tasks.dashboard.names import OPERATE_JOBS, OVERVIEW, VIEW_JOBS
 from yao_tasks.dashboard.pages import NoPage, View, excused
 from yao_tasks.models import Dashboard
@@ -66,6 +67,7 @@ def came_from(request: HttpRequest, site: AdminSite) -> str:
 
 def record(request: HttpRequest, sentence: str, pool: Pool, job_id: int | None = None) -> None:
     """Note in the admin's log what was done. In English: who reads it later may speak another language."""
+    forget()
     LogEntry.objects.create(
         user_id=str(request.user.pk),
         content_type=ContentType.objects.get_for_model(Dashboard),

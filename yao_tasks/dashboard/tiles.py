@@ -7,8 +7,8 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
+from yao_tasks.dashboard.counts import Counts, of_memory
 from yao_tasks.dashboard.filters import WORDS, Filter
-from yao_tasks.dashboard.listing import counts_of
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.dashboard.statuses import kind_word
 
@@ -22,13 +22,13 @@ class Tile:
     count: int
     query: str | None = None
     has_more: bool = False
-    """Recorded jobs, which nobody has counted, come on top."""
+    """Recorded jobs, which can't be counted just now, come on top."""
     notes: tuple[str, ...] = ()
 
 
-def tiles_of(readings: Sequence[Reading]) -> list[Tile]:
+def tiles_of(readings: Sequence[Reading], known: Counts) -> list[Tile]:
     """All of them, of these pools together."""
-    counts = _sum(counts_of(one.metrics) | _kinds(one.metrics) for one in readings)
+    counts = _sum(known.of(one) for one in readings)
     gone = _sum(_gone(one.metrics) for one in readings if not one.is_recorded)
     hour = _sum(minute for one in readings for minute in one.metrics["minutes"])
     in_hour = {key: (*_in_hour(hour, key), *_rate(hour, key)) for key in ("succeeded", "failed")}
@@ -40,7 +40,7 @@ def tiles_of(readings: Sequence[Reading]) -> list[Tile]:
                 word=word,
                 count=counts.get(key, 0),
                 query=wanted.query(),
-                has_more=key != "running" and any(one.is_recorded for one in readings),
+                has_more=known.is_partial,
                 notes=(*in_hour.get(key, ()), *_no_longer_kept(gone.get(key, 0))),
             )
             for key, icon, word, wanted in _kinds_of_tiles()
@@ -58,13 +58,9 @@ def _kinds_of_tiles() -> Iterator[tuple[str, str, str, Filter]]:
         yield kind, icon, kind_word(kind), Filter(status="failed", kind=kind)
 
 
-def _kinds(metrics: Mapping[str, Any]) -> dict[str, int]:
-    return {kind: metrics["kept"][kind] for kind in metrics["failed"]}
-
-
 def _gone(metrics: Mapping[str, Any]) -> dict[str, int]:
     """How many have ended and are no longer kept. One that a person has tried again has ended twice."""
-    now = counts_of(metrics) | _kinds(metrics)
+    now = of_memory(metrics)
     ever = {"succeeded": metrics["succeeded"], "failed": sum(metrics["failed"].values()), **metrics["failed"]}
     return {key: max(0, count - now[key]) for key, count in ever.items()}
 

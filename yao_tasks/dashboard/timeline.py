@@ -1,9 +1,12 @@
 """A job's life in steps: added, delayed, started, failed, tried again, ended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 
 from yao_tasks.core.diary import Attempt
@@ -39,9 +42,13 @@ class Step:
     is_to_come: bool = False
 
 
-def runs_of(info: JobInfo, attempts: Sequence[Attempt]) -> list[Run]:
-    """The runs that are known, in order: those that failed, and the current or last one."""
-    runs = {one.number: _failed(info, one) for one in attempts if one.number <= info.attempt}
+def runs_of(info: JobInfo, attempts: Sequence[Attempt], recorded: Sequence[Run] = ()) -> list[Run]:
+    """The runs that are known, in order: those that failed, and the current or last one.
+
+    `attempts`: what memory remembers; `recorded`: what the job's row keeps.
+    """
+    runs = {one.number: one for one in recorded if one.number < info.attempt}
+    runs |= {one.number: _failed(info, one) for one in attempts if one.number <= info.attempt}
     if info.attempt and info.started_at is not None and info.attempt not in runs:
         is_over = info.status != RUNNING_NAME
         error = info.error if info.status == FAILURE_NAME else None
@@ -57,6 +64,11 @@ def runs_of(info: JobInfo, attempts: Sequence[Attempt]) -> list[Run]:
     return [runs[number] for number in sorted(runs)]
 
 
+def recorded_runs(kept: Iterable[Mapping[str, Any]]) -> list[Run]:
+    """The earlier runs that a row keeps; what was changed by hand into what can't be read is left out."""
+    return [run for one in kept if (run := _recorded(one)) is not None]
+
+
 def timeline(info: JobInfo, runs: Sequence[Run], now: datetime) -> list[Step]:
     """The steps so far, and the next one where its moment is known."""
     moments = list(_moments(info, runs))
@@ -69,6 +81,20 @@ def timeline(info: JobInfo, runs: Sequence[Run], now: datetime) -> list[Step]:
         is_to_come = moment is not None and moment > now
         steps.append(Step(icon=icon, word=word, moment=moment, after=after, is_to_come=is_to_come))
     return steps
+
+
+def _recorded(kept: Mapping[str, Any]) -> Run | None:
+    try:
+        started = parse_datetime(kept["started"] or kept["ended"])
+        ended = parse_datetime(kept["ended"] or kept["started"])
+        number = int(kept["attempt"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if started is None or ended is None or timezone.is_naive(started) or timezone.is_naive(ended):
+        return None
+    texts = {name: str(kept.get(name) or "") for name in ("type", "message", "traceback")}
+    error = JobError(kind=str(kept.get("kind") or "raised"), **texts)
+    return Run(number=number, started=started, ended=ended, worker=str(kept.get("worker") or ""), error=error)
 
 
 def _failed(info: JobInfo, one: Attempt) -> Run:

@@ -1,8 +1,9 @@
 """What is wrong just now, the worst first, each with the page that cures it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -10,13 +11,17 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from yao_tasks.dashboard.configured import has_changed
+from yao_tasks.dashboard.durable import has_runners, pauses
 from yao_tasks.dashboard.durations import age
-from yao_tasks.dashboard.pools import NEARLY_FULL
+from yao_tasks.dashboard.pools import NEARLY_FULL, waiting_now
 from yao_tasks.dashboard.readings import Reading, Unusable
-from yao_tasks.models import Dashboard
+from yao_tasks.journal.sql import in_utc
+from yao_tasks.models import Dashboard, PausedTask
 
 # As a pool replaces stuck workers, at most.
 MOST_REPLACED = 8
+# A durable job that could run has waited for a process for so long (s).
+OVERDUE = 15.0
 # What an entry of the admin's log begins with (see `pause`).
 PAUSED, RESUMED = "Paused", "Resumed"
 
@@ -50,6 +55,8 @@ def _of(reading: Reading | Unusable) -> Iterator[Wrong]:
     elif now["stuck"]:
         text = ngettext("%(count)d worker hangs.", "%(count)d workers hang.", now["stuck"])
         yield _red(task, text % {"count": now["stuck"]})
+    if "durable" in reading.supports and not now["paused"] and _nobody_runs(now):
+        yield _red(task, gettext("its jobs wait in the database, and no process runs them: start runtasks."))
     if now["queued"] >= reading.config.size:
         yield _red(task, gettext("its queue is full: jobs are refused, or will be."))
     elif now["queued"] >= reading.config.size * NEARLY_FULL:
@@ -58,8 +65,17 @@ def _of(reading: Reading | Unusable) -> Iterator[Wrong]:
         yield _amber(task, gettext("its file has changed since this process read it."))
 
 
+def _nobody_runs(now: Mapping[str, Any]) -> bool:
+    # Asked only where something is due and has waited: most often nothing has.
+    return waiting_now(now) > 0 and now["oldest_waiting"] > OVERDUE and not has_runners()
+
+
 def _paused(readings: Sequence[Reading]) -> Iterable[Wrong]:
     """Who paused these, as far as the admin's log tells: a program may have done it, too."""
+    durable = [one for one in readings if "durable" in one.supports]
+    for reading in durable:
+        yield _amber(reading.config.id, _by_row(pauses().get(reading.config.id)), icon="paused")
+    readings = [one for one in readings if one not in durable]
     if not readings:
         return
     entries = LogEntry.objects.filter(
@@ -82,6 +98,17 @@ def _paused(readings: Sequence[Reading]) -> Iterable[Wrong]:
         since = age((timezone.now() - entry.action_time).total_seconds())
         said = {"user": entry.user.get_username(), "age": since}
         yield _amber(reading.config.id, gettext("was paused by %(user)s, %(age)s.") % said, icon="paused")
+
+
+def _by_row(row: PausedTask | None) -> str:
+    if row is None:
+        return gettext("is paused.")
+    moment = in_utc(row.paused_at)
+    since = age(0.0 if moment is None else max(0.0, (datetime.now(UTC) - moment).total_seconds()))
+    if not row.paused_by:
+        return gettext("was paused for all processes, %(age)s.") % {"age": since}
+    said = {"user": row.paused_by, "age": since}
+    return gettext("was paused for all processes by %(user)s, %(age)s.") % said
 
 
 def _red(task: str, sentence: str) -> Wrong:

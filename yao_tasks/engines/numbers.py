@@ -1,11 +1,15 @@
 """`pool.metrics()`: what has happened since the process began, what is now, and the last hour."""
 
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 from yao_tasks.core.jobs import RETRYING, RUNNING
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.engines.parts import Parts
+
+# A pool may have 1,000 workers.
+MOST_WORKERS = 200
 
 
 def numbers(parts: Parts, now: float) -> dict[str, Any]:
@@ -37,6 +41,7 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         "running": running,
         "worker_type": parts.worker_type,
         "workers": threads,
+        "crew": _crew(parts),
         "worker_nums": wanted,
         "resized": "" if growth is None else growth.reason,
         "stuck": stuck,
@@ -47,6 +52,30 @@ def numbers(parts: Parts, now: float) -> dict[str, Any]:
         **_troubles(parts, now),
         **parts.times.summary(now),
     }
+
+
+def _crew(parts: Parts) -> list[dict[str, Any]]:
+    """The workers of this process: which job each runs, since when, and what it has done since it began.
+
+    Moments are seconds since 1970. Of coroutines, which come and go with their runs, `done` and `since` are None.
+    """
+    tallies = dict(islice(list(parts.workers.tallies.items()), MOST_WORKERS))
+    crew = []
+    for job in islice(list(parts.life.running.values()), MOST_WORKERS):
+        tally, started = tallies.pop(job.worker or "", None), job.started
+        crew.append(
+            {
+                "worker": job.worker or "",
+                "job": job.id,
+                "started": job.added_at if started is None else job.added_at + started - job.added,
+                "done": None if tally is None else tally.done,
+                "since": None if tally is None else tally.since,
+            }
+        )
+    return crew + [
+        {"worker": name, "job": None, "started": None, "done": tally.done, "since": tally.since}
+        for name, tally in tallies.items()
+    ]
 
 
 def _troubles(parts: Parts, now: float) -> dict[str, Any]:
@@ -74,5 +103,11 @@ def _counted(parts: Parts, postponed: int) -> dict[str, Any]:
 
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:
-    waiting = (job.ready for job in list(life.jobs.values()) if job.status < RUNNING and job.due is None)
-    return max(0.0, now - min(waiting, default=now))
+    oldest = now
+    for job in list(life.jobs.values()):
+        if job.status < RUNNING and job.due is None:
+            oldest = min(oldest, job.ready)
+            if job.ready <= job.added:
+                # They stand in the order in which they came: those behind it became ready later.
+                break
+    return max(0.0, now - oldest)

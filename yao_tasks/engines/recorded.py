@@ -14,6 +14,7 @@ from yao_tasks.core.queries import Query
 from yao_tasks.engines import transactions
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.parts import check_id
+from yao_tasks.engines.search import moment, search, seen
 from yao_tasks.journal.past import Past
 
 # Rows follow their jobs within half of it (s).
@@ -25,7 +26,7 @@ POLLS = (0.05, 0.1, 0.25, 0.5)
 class RecordedEngine(EmbeddedEngine):
     """As the embedded one, with a past: each job can be found as long as its row is kept, from every process."""
 
-    supports = EmbeddedEngine.supports | {"record"}
+    supports = EmbeddedEngine.supports | {"record", "remove"}
     asks_database = True
 
     def get(self, job_id: int) -> JobInfo:
@@ -99,14 +100,22 @@ class RecordedEngine(EmbeddedEngine):
 
     def search(self, query: Query) -> list[JobInfo]:
         """The jobs that fit, as `Engine.search` says: of this memory, and the rows of all others."""
-        page = query.offset + query.limit
-        mine = super().search(replace(query, offset=0, limit=page))
-        # All that memory knows, fitting or not: a row may be a moment behind it.
-        known = [*list(self.life.jobs), *list(self.life.ended)]
-        rows = self.home.journal.search(self.definition.id, query, without=known, most=page)
-        reverse = query.order.startswith("-")
-        found = sorted([*mine, *rows], key=partial(_moment, query.order.removeprefix("-")), reverse=reverse)
-        return found[query.offset : page]
+        self.forget_dropped()
+        self.retention.trim(self.monotonic())
+        memory = seen(self.life)
+        page, place_of = query.offset + query.limit, moment(query.order.removeprefix("-"))
+        mine = {place_of(job): job for job in search(memory, replace(query, offset=0, limit=page))}
+        last = list(mine)[-1] if mine and len(mine) >= page else None
+        rows = self.home.journal.places(
+            self.definition.id, query, is_known=memory.__contains__, last=last, most=page
+        )
+        places = sorted([*mine, *rows], reverse=query.order.startswith("-"))[query.offset : page]
+        drawn = self.home.journal.drawn(
+            self.definition.id, [place[1] for place in places if place not in mine]
+        )
+        drawn |= {job.id: self.draw(job) for place in places if (job := mine.get(place)) is not None}
+        # A row may be gone since.
+        return [drawn[job_id] for _, job_id in places if job_id in drawn]
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress, as `Engine.progress` says. JobElsewhere for a job that another process runs."""
@@ -129,6 +138,15 @@ class RecordedEngine(EmbeddedEngine):
             super().retry(job_id)
         except JobNotFound:
             self._retry_from_row(self._past(job_id))
+
+    def remove(self, ids: Sequence[int]) -> set[int]:
+        """Delete the records of jobs that have ended, and forget them; answers which."""
+        gone = self.home.journal.remove(self.definition.id, ids)
+        for job_id in gone:
+            job = self.retention.find(job_id, self.monotonic())
+            if job is not None and job.ended is not None:
+                self.retention.drop(job)
+        return gone
 
     def _retry_from_row(self, past: Past) -> None:
         """Bring a job back to memory. Its row is claimed first, so that no two processes do."""
@@ -209,8 +227,3 @@ def pauses() -> Iterator[float]:
     yield from POLLS
     while True:
         yield POLLS[-1]
-
-
-def _moment(field: str, info: JobInfo) -> tuple[float, int]:
-    moment = info.added_at if field == "added_at" else info.ended_at
-    return (float("inf") if moment is None else moment.timestamp(), info.id)

@@ -13,18 +13,21 @@ from yao_tasks.core import machine
 from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.queries import Query
-from yao_tasks.journal import owners, pruning, reading, sql
+from yao_tasks.journal import owners, pruning, reading, removing, searching, sql
 from yao_tasks.journal.durable.clerk import Clerk
 from yao_tasks.journal.durable.desks import Claimant
 from yao_tasks.journal.durable.office import Office, new_token
 from yao_tasks.journal.durable.waking import Ears, Mouth
 from yao_tasks.journal.past import Past
 from yao_tasks.journal.rows import Row, RowsOf
+from yao_tasks.journal.searching import Place
 from yao_tasks.journal.writer import Writer
 from yao_tasks.models import JobOwner, JobRecord
 
 # A reader that finds nothing lets the writer write what it knows of first, and waits so long at most (s).
 PATIENCE = 1.0
+# A list of jobs can do without the last of them.
+SEARCH_PATIENCE = 0.2
 
 
 class Journal:
@@ -109,6 +112,12 @@ class Journal:
             owner = self.owner(connections[self.database])
             return failure.update(owner=owner, base=past.info.attempt, **fields) == 1
 
+    def remove(self, task: str, ids: Sequence[int]) -> set[int]:
+        """Delete the rows of jobs that have ended, in the caller's thread; answers which have gone."""
+        # What is still to be written would be written after that.
+        self.flush()
+        return removing.remove(self.database, task, ids)
+
     # Reading
 
     def past(self, task: str, job_id: int) -> Past | None:
@@ -149,11 +158,17 @@ class Journal:
         """Whether the task has a row with this id."""
         return reading.is_known(self.database, task, job_id)
 
-    def search(self, task: str, query: Query, *, without: Sequence[int], most: int) -> list[JobInfo]:
-        """At most so many recorded jobs that fit, in the query's order, without these."""
-        self.flush()
-        rows = reading.search(self.database, task, query, without=list(without), most=most)
-        return [reading.draw(row) for row in rows]
+    def places(
+        self, task: str, query: Query, *, is_known: Callable[[int], bool], last: Place | None, most: int
+    ) -> list[Place]:
+        """Where at most so many recorded jobs stand that fit, as `searching.places` says."""
+        self.flush(SEARCH_PATIENCE)
+        return searching.places(self.database, task, query, is_known=is_known, last=last, most=most)
+
+    def drawn(self, task: str, ids: Sequence[int]) -> dict[int, JobInfo]:
+        """Pictures of these jobs, by id, of as many as there still are."""
+        rows = searching.rows_of(self.database, task, ids)
+        return {job_id: reading.draw(row) for job_id, row in rows.items()}
 
     # Chores of the writer
 

@@ -9,6 +9,7 @@ from yao_tasks.core.ends import Workforce
 from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import Job
 from yao_tasks.core.queue import Tokens
+from yao_tasks.core.workers.tally import Tally
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,6 +24,8 @@ class Workers(Workforce, Protocol):
     """Of a pool with `worker_max`."""
     threads: dict[str, threading.Thread]
     """Threads of the pool in which handlers or events run, by name."""
+    tallies: dict[str, Tally]
+    """What each worker has done, by its name; of coroutines, which have none, empty."""
     can_start: bool
     """Whether more workers may still be started."""
 

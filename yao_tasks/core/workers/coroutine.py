@@ -22,6 +22,7 @@ from yao_tasks.core.runs import Runner
 from yao_tasks.core.workers.dispatch import Dispatch, Run
 from yao_tasks.core.workers.helpers import Helpers
 from yao_tasks.core.workers.loop import LAST_WORDS, Loop
+from yao_tasks.core.workers.tally import Tally
 
 # How long who asks for stacks waits for a loop that may be blocked (s).
 PATIENCE = 0.2
@@ -44,6 +45,7 @@ class CoroutineWorkers:
         self.tokens = Tokens(runner.life)
         self.helpers = Helpers(runner.life.task, runner.tidy)
         self.threads = self.helpers.threads
+        self.tallies: dict[str, Tally] = {}
         self.dispatch = Dispatch(runner, self.crew, self.tokens, loop, self.helpers)
         self.can_start = True
         # Of a pool with `worker_max`.

@@ -11,6 +11,7 @@ from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import READY, Job
 from yao_tasks.core.queue import Tokens
 from yao_tasks.core.runs import Runner
+from yao_tasks.core.workers.tally import Tally
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,6 +28,7 @@ class ThreadWorkers:
         self.crew = Crew(runner.life)
         self.tokens = Tokens(runner.life)
         self.threads: dict[str, threading.Thread] = {}
+        self.tallies: dict[str, Tally] = {}
         self.can_start = True
         # Of a pool with `worker_max`.
         self.growth: Growth | None = None
@@ -169,7 +171,8 @@ class ThreadWorkers:
 
     def _work(self, name: str) -> None:
         tokens, run, life, counts = self.tokens, self.runner.run, self.life, True
-        draw = self._drawer(name)
+        draw, tally = self._drawer(name), Tally()
+        self.tallies[name] = tally
         try:
             while counts:
                 token = draw()
@@ -181,16 +184,17 @@ class ThreadWorkers:
                     counts = not self.crew.quit()
                     continue
                 # Not started and still ready: the pool is paused.
-                while not run(job, name) and job.status == READY and not self._abandoned(job):
+                while not (ran := run(job, name)) and job.status == READY and not self._abandoned(job):
                     self._gate.wait()
                     # A better one may have come while it was paused.
                     job = tokens.better(job)
+                tally.done += ran
                 # An idle worker keeps no job, argument or result alive.
                 del job, token
                 if life.surplus:
                     counts = not self.crew.quit()
         finally:
-            del self.threads[name]
+            del self.threads[name], self.tallies[name]
             if counts:
                 self.crew.dismiss()
 

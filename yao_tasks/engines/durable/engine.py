@@ -7,4 +7,4 @@ from yao_tasks.engines.embedded import EmbeddedEngine
 class DurableEngine(DurableSteering):
     """The jobs of one durable task. Whether this process runs them, its house decides."""
 
-    supports = EmbeddedEngine.supports | {"record", "durable"}
+    supports = EmbeddedEngine.supports | {"record", "durable", "remove"}
