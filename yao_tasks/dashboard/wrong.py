@@ -13,6 +13,7 @@ from yao_tasks.dashboard.configured import has_changed
 from yao_tasks.dashboard.durations import age
 from yao_tasks.dashboard.pools import NEARLY_FULL
 from yao_tasks.dashboard.readings import Reading, Unusable
+from yao_tasks.dashboard.said import said
 from yao_tasks.models import Dashboard
 
 # As a pool replaces stuck workers, at most.
@@ -50,6 +51,8 @@ def _of(reading: Reading | Unusable) -> Iterator[Wrong]:
     elif now["stuck"]:
         text = ngettext("%(count)d worker hangs.", "%(count)d workers hang.", now["stuck"])
         yield _red(task, text % {"count": now["stuck"]})
+    if now["trouble"]:
+        yield _red(task, said(now["trouble"]).text)
     if now["queued"] >= reading.config.size:
         yield _red(task, gettext("its queue is full: jobs are refused, or will be."))
     elif now["queued"] >= reading.config.size * NEARLY_FULL:

@@ -34,7 +34,7 @@ class Workers(Workforce, Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why no worker could be started lately, in words; empty where one could."""
+        """Why no worker could be started lately, or what becomes of them, in words; mostly empty."""
 
     def staff(self) -> None:
         """Have as many workers as there is work for, where a failure to start one is no loss."""

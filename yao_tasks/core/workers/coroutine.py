@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
-from yao_tasks.core import log, stacks
+from yao_tasks.core import stacks
 from yao_tasks.core.crew import Crew
 from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import Job
@@ -22,12 +22,13 @@ from yao_tasks.core.runs import Runner
 from yao_tasks.core.workers.dispatch import Dispatch, Run
 from yao_tasks.core.workers.helpers import Helpers
 from yao_tasks.core.workers.loop import LAST_WORDS, Loop
+from yao_tasks.core.workers.relief import Relief
 
 # How long who asks for stacks waits for a loop that may be blocked (s).
 PATIENCE = 0.2
 
 
-class CoroutineWorkers:
+class CoroutineWorkers(Relief):
     """The places of one pool, in the loop of the process. They come as jobs come, as threads would.
 
     Any thread may call any method.
@@ -48,7 +49,6 @@ class CoroutineWorkers:
         self.can_start = True
         # Of a pool with `worker_max`.
         self.growth: Growth | None = None
-        self._told = False
 
     def offer(self, job: Job) -> None:
         """Let a place take the job. RuntimeError if the process starts no more threads, and so no loop."""
@@ -66,23 +66,6 @@ class CoroutineWorkers:
     def added(self, job: Job, then: Callable[[], object]) -> None:
         """Have an async event.add awaited, and `then` called after it."""
         self.dispatch.telling.added(job, then)
-
-    def relieve(self) -> None:
-        """Give the places of runs away that swallowed their cancel, as far as that is allowed. Called by the clock."""
-        life = self.life
-        while life.stuck > life.replaced and self.crew.replace():
-            pass
-        self.staff()
-        saturated = life.stuck >= life.threads and life.replaced >= life.most_replaced
-        if saturated and not self._told:
-            log.aside(log.saturated, life.task, self.stacks())
-        # Once, however many hang by then.
-        self._told = saturated
-
-    def came_back(self) -> None:
-        """One that hung hangs no more."""
-        # If all of them hang again, that is news.
-        self._told = False
 
     def stop(self, job: Job, attempt: int) -> None:
         """Cancel the run, which has been settled."""
