@@ -54,8 +54,8 @@ class Workers(Workforce, Protocol):
     def leave(self, deadline: float, monotonic: Callable[[], float]) -> bool:
         """Let each worker go after its job, and wait for them. False if some were busy at the deadline."""
 
-    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None]]":
-        """The runs that are coroutines, by job and attempt."""
+    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None] | None]":
+        """The runs that are coroutines, by job and attempt; None for one that hasn't waited for anything yet."""
 
     @property
     def blocks(self) -> bool:

@@ -127,8 +127,8 @@ class CoroutineWorkers(Relief):
         """Whether the calling thread is the event loop's."""
         return self.loop.is_here
 
-    def coroutines(self) -> dict[tuple[int, int], asyncio.Task[None]]:
-        """The runs, by job and attempt."""
+    def coroutines(self) -> dict[tuple[int, int], asyncio.Task[None] | None]:
+        """The runs, by job and attempt; None for one that hasn't waited for anything yet."""
         return {key: run.task for key, run in list(self.dispatch.runs.items())}
 
     def stacks(self) -> list[str]:
@@ -161,9 +161,9 @@ class CoroutineWorkers(Relief):
         ]
 
 
-def _stack(task: "asyncio.Task[None]") -> str:
+def _stack(task: "asyncio.Task[None] | None") -> str:
     frames: list[tuple[FrameType, int]] = []
-    inner: Any = task.get_coro()
+    inner: Any = None if task is None else task.get_coro()
     while inner is not None and (frame := getattr(inner, "cr_frame", None)) is not None:
         frames.append((frame, frame.f_lineno))
         inner = inner.cr_await

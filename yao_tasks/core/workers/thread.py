@@ -120,7 +120,7 @@ class ThreadWorkers(Relief):
         """Never: each has a thread of its own."""
         return False
 
-    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None]]":
+    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None] | None]":
         """None."""
         return {}
 
