@@ -173,8 +173,8 @@ class Dispatch:
         try:
             result = await self.handler(job.id, *job.args, **job.kwargs)
         except BaseException as exception:
-            if asyncio._get_running_loop() is not self.loop.events:
-                raise  # thrown away with its loop, perhaps while another one runs
+            if not self.loop.is_running_here:
+                raise  # thrown away
             self._raised(run, exception)
         else:
             self._returned(run, result)

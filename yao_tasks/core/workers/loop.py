@@ -90,6 +90,14 @@ class Loop:
         """Whether the calling thread is the loop's."""
         return self.ident == threading.get_ident()
 
+    @property
+    def is_running_here(self) -> bool:
+        """Whether the loop runs the calling code. Else that is a coroutine's which is thrown away long after the loop.
+
+        Whoever collects garbage does that, in any thread, under any lock: nothing may be told, or started, there.
+        """
+        return asyncio._get_running_loop() is self.events
+
     def call(self, function: Callable[..., object], *args: Any) -> bool:
         """Have the function called in the loop's thread, soon. False where there is no loop (any more)."""
         loop = self.events
