@@ -9,12 +9,14 @@ Each method takes the pool's lock once, for a few straight lines: reads, stores 
 loop, or a new container in there: CPython hands the GIL over at calls, and a lock held across one becomes
 contended (ten times slower with ten threads); a new container can start a garbage collection, and with it
 foreign finalizers that come back for this very lock. For the same reason what a section overwrites or
-removes is always held by a local that outlives it.
+removes is always held by a local that outlives it. Two moments can't be kept clean: to take a lock and to let go of
+it are calls themselves, and a collection may come between them and the first or the last line of a section. So the
+lock is reentrant: who comes back at such a moment finds all as it was before the section, or all as it is after it.
 
 The first to settle a run wins. `attempt` names the run that the caller speaks of; news of any other is stale.
 """
 
-from threading import Lock
+from threading import RLock
 from typing import Any, NoReturn
 
 from yao_tasks.core.errors import (
@@ -64,7 +66,7 @@ class Lifecycle:
         self.size = size
         self.keeps_ended = keeps_ended
         # Guards everything below, and every field of every job of the pool.
-        self.lock = Lock()
+        self.lock = RLock()
         self.jobs: dict[int, Job] = {}  # waiting and running
         self.running: dict[int, Job] = {}  # in the order in which they started
         self.ended: dict[int, Job] = {}  # what retention still remembers

@@ -57,8 +57,8 @@ class Loop:
         self.ident: int | None = None
         """Of its thread."""
         self._stopping = False
-        # Guards the start and the end.
-        self._guard = threading.Lock()
+        # Guards the start and the end. Reentrant: a finalizer that adds a job may come while the loop is made.
+        self._guard = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> events.AbstractEventLoop:
@@ -73,6 +73,9 @@ class Loop:
                 thread = threading.Thread(
                     target=self._run, args=(loop,), name="yao_tasks-event-loop", daemon=True
                 )
+                if self.events is not None:
+                    loop.close()
+                    return self.events
                 try:
                     thread.start()
                 except RuntimeError:
