@@ -24,12 +24,13 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-# The quick tier has the suite over threads.
+# The quick tier has the suite over threads, and what is asked first over all.
 _TIERS = {
     "thread": "thread",
-    "async": pytest.param("async", marks=pytest.mark.soak),
-    "process": pytest.param("process", marks=pytest.mark.soak),
+    "async": pytest.param("async", marks=pytest.mark.slow),
+    "process": pytest.param("process", marks=pytest.mark.slow),
 }
+_OVER_ALL = {"tests.conformance.test_cancelling", "tests.conformance.test_failing"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,7 +38,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("kinds")
         kinds = KINDS if marker is None else marker.args
-        metafunc.parametrize("kind", [_TIERS[kind] for kind in kinds], indirect=True)
+        tiers = {} if metafunc.module.__name__ in _OVER_ALL else _TIERS
+        metafunc.parametrize("kind", [tiers.get(kind, kind) for kind in kinds], indirect=True)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from yao_tasks.pools import Pool
 LOOP = "yao_tasks-event-loop"
 Seen = list[tuple[Any, ...]]
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from yao_tasks.pools import Pool, tasks
 
 tenant: ContextVar[str] = ContextVar("tenant", default="none")
 
-pytestmark = pytest.mark.soak
-
 
 @pytest.fixture
 def task(site: Site) -> Callable[..., Pool]:
@@ -129,6 +127,7 @@ def test_each_run_is_a_task_of_its_own_from_its_first_line_on(task: Callable[...
     assert None not in seen
 
 
+@pytest.mark.slow
 def test_runs_that_never_wait_leave_the_loop_to_others(site: Site) -> None:
     turns: list[int] = []
 
@@ -155,6 +154,7 @@ def test_runs_that_never_wait_leave_the_loop_to_others(site: Site) -> None:
     assert len(between) >= 3
 
 
+@pytest.mark.slow
 def test_a_coroutine_that_is_thrown_away_long_after_its_loop_disturbs_no_other(
     task: Callable[..., Pool], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -405,6 +405,7 @@ def test_a_failure_shows_the_handlers_own_lines(task: Callable[..., Pool]) -> No
 # The loop
 
 
+@pytest.mark.slow
 def test_a_handler_that_blocks_the_loop_is_named_within_two_seconds(
     task: Callable[..., Pool], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -426,6 +427,7 @@ def test_a_handler_that_blocks_the_loop_is_named_within_two_seconds(
     assert "in block_the_loop" in line.getMessage()
 
 
+@pytest.mark.slow
 def test_coroutines_that_wait_block_nothing(
     task: Callable[..., Pool], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -528,6 +530,7 @@ def test_nothing_is_left_of_coroutines_that_run_when_the_pools_close(
     assert not [thread for thread in threading.enumerate() if "event-loop" in thread.name]
 
 
+@pytest.mark.slow
 def test_what_swallows_its_cancel_to_the_end_is_thrown_away_in_silence(
     task: Callable[..., Pool], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from tests.conformance.conftest import MakeTask, Notes
 from tests.conftest import SECONDS, Site
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 def test_a_job_is_added_looked_at_and_waited_for(task: MakeTask) -> None:

@@ -25,7 +25,7 @@ from yao_tasks.pools import Pool, tasks
 
 MakeChildTask = Callable[..., Pool]
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("lent")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lent")]
 
 
 def result(pool: Pool, *args: Any) -> Any:

@@ -317,7 +317,8 @@ def check_nothing_is_left(engine: EmbeddedEngine) -> None:
     ("kind", "jobs"),
     [
         ("thread", 2_000),
-        pytest.param("async", 2_000, marks=pytest.mark.soak),
+        pytest.param("async", 2_000, marks=pytest.mark.slow),
+        pytest.param("process", 500, marks=pytest.mark.slow),
         pytest.param("thread", 40_000, marks=pytest.mark.slow),
         pytest.param("async", 40_000, marks=pytest.mark.soak),
         pytest.param("process", 4_000, marks=pytest.mark.soak),

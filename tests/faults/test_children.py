@@ -27,7 +27,7 @@ from yao_tasks.pools import Pool, tasks
 
 Make = Callable[..., Pool]
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
