@@ -2,6 +2,7 @@
 
 import sys
 
+from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 
 
@@ -15,3 +16,9 @@ def check_threads() -> None:
             "uWSGI runs without enable-threads: a job's thread would stand still whenever no request is being "
             "answered. Add enable-threads = true to the configuration of uWSGI, or --enable-threads to its command."
         )
+
+
+def is_test() -> bool:
+    """Whether Django's test environment is set up here."""
+    # What setup_test_environment puts there for the time of a test run.
+    return hasattr(mail, "outbox")
