@@ -12,7 +12,8 @@ from tests.conformance.conftest import MakeTask, Notes
 from tests.conftest import SECONDS, Site
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
 
-pytestmark = pytest.mark.slow
+# Rows of durable jobs are asked for in the thread of the event loop, which Django refuses.
+pytestmark = [pytest.mark.slow, pytest.mark.kinds("thread", "async", "process")]
 
 
 def test_a_job_is_added_looked_at_and_waited_for(task: MakeTask) -> None:

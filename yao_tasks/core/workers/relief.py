@@ -19,7 +19,8 @@ class Relief:
         while life.stuck > life.replaced and self.crew.replace():
             pass
         self.staff()
-        saturated = life.stuck >= life.threads and life.replaced >= life.most_replaced
+        full = life.replaced >= life.most_replaced and life.threads - life.replaced >= life.wanted
+        saturated = life.stuck >= life.threads and full
         if saturated and not self._told:
             log.aside(log.saturated, life.task, self.stacks())
         # Once, however many hang by then.
