@@ -13,9 +13,8 @@ A durable job is a row, and lives here only from its claim to the end of that ru
 Each method takes the pool's lock once, for a few straight lines: reads, stores and `del`, never a call, a loop, or a
 new container: CPython hands the GIL over at calls, and a lock held across one becomes contended (ten times slower); a
 new container can start a garbage collection, and with it foreign finalizers that come back for this very lock. So
-what a section overwrites or removes is held by a local that outlives it. To take the lock, and to let go of it, are
-calls themselves: it is reentrant, and a finalizer that comes back just then finds all as before the section, or all
-as after it.
+what a section overwrites or removes is held by a local that outlives it. To take the lock and to let go of it are
+calls: so it is reentrant, and who comes back just then finds all as before a section, or as after it.
 
 The first to settle a run wins. `attempt` names the run that the caller speaks of; news of any other is stale.
 """
