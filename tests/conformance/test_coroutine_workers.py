@@ -550,7 +550,7 @@ def test_what_swallows_its_cancel_to_the_end_is_thrown_away_in_silence(
     boot.reset()
     gc.collect()
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 6
     assert [one.name for one in caplog.records] == ["yao_tasks"]
     assert not [thread for thread in threading.enumerate() if "event-loop" in thread.name]
 

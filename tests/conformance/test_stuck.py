@@ -272,7 +272,7 @@ def test_events_that_hang_are_given_up_outside_the_cap(
 
     assert pool.wait(pool.add(), SECONDS).is_finished
 
-    assert pool.metrics()["workers"] == 4
+    until(lambda: pool.metrics()["workers"] == 4, "the last to be replaced")
     go.set()
     until(lambda: pool.metrics()["stuck"] == 0, "them to come back")
     until(lambda: pool.metrics()["workers"] == 1, "those that are too many to leave")
