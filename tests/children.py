@@ -163,6 +163,28 @@ def sleeps(job_id: int, seconds: float = 60, path: str = "") -> int:
     return os.getpid()
 
 
+def asks_for_the_run_before(job_id: int, path: str = "") -> list[int]:
+    """The pids of the runs before that are alive; the first run sleeps."""
+    if not path:
+        time.sleep(0.2)
+        return []
+    before = []
+    if os.path.exists(path):
+        with open(path) as file:
+            before = [int(line.split()[2]) for line in file]
+    if not before:
+        sleeps(job_id, 60, path)
+    return [pid for pid in before if _is_alive(pid)]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def ignores_sigterm(job_id: int, path: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sleeps(job_id, 60, path)
@@ -222,6 +244,11 @@ def logs(job_id: int) -> None:
     except ValueError:
         logging.getLogger("shop").exception("it failed")
     logging.getLogger("shop").debug("below the level")
+
+
+def logs_and_waits(job_id: int) -> str:
+    logs(job_id)
+    return waits_for_stopping(job_id)
 
 
 def surroundings(job_id: int) -> Any:

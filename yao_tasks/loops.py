@@ -22,8 +22,8 @@ class LoopOfProcess:
         self.running = running
         self._loop: Loop | None = None
         self._lag: LoopLag | None = None
-        # Guards the making of the loop.
-        self._making = threading.Lock()
+        # Guards the making of the loop. Reentrant: a finalizer that adds a job may come meanwhile.
+        self._making = threading.RLock()
 
     def loop(self) -> "Loop":
         """The loop; it starts its thread when a pool first needs it."""
@@ -34,8 +34,11 @@ class LoopOfProcess:
         with self._making:
             if self._loop is None:
                 threads = conf.current().async_threads
-                self._loop = Loop(threads=threads, context_with=sensitive.context_with)
-                self._lag = LoopLag(self._loop, self.running)
+                loop = Loop(threads=threads, context_with=sensitive.context_with)
+                lag = LoopLag(loop, self.running)
+                # Two stores, and no call before them.
+                if self._loop is None:
+                    self._loop, self._lag = loop, lag
             return self._loop
 
     def look(self) -> None:

@@ -27,14 +27,15 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-# The quick tier has the suite over threads.
+# The quick tier has the suite over threads, and what is asked first over all.
 _TIERS = {
     "thread": "thread",
-    "async": pytest.param("async", marks=pytest.mark.soak),
-    "process": pytest.param("process", marks=pytest.mark.soak),
+    "async": pytest.param("async", marks=pytest.mark.slow),
+    "process": pytest.param("process", marks=pytest.mark.slow),
     # In threads, and in rows of a database.
     "durable": pytest.param("durable", marks=pytest.mark.slow),
 }
+_OVER_ALL = {"tests.conformance.test_cancelling", "tests.conformance.test_failing"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,7 +45,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = KINDS if marker is None else marker.args
         if metafunc.function.__name__ in EXCEPT:
             kinds = [kind for kind in kinds if kind != "durable"]
-        metafunc.parametrize("kind", [_TIERS[kind] for kind in kinds], indirect=True)
+        quick = {} if metafunc.module.__name__ not in _OVER_ALL else {"async": "async", "process": "process"}
+        tiers = _TIERS | quick
+        metafunc.parametrize("kind", [tiers[kind] for kind in kinds], indirect=True)
 
 
 @pytest.fixture

@@ -217,6 +217,8 @@ def test_keywords_may_have_any_name(task: MakeTask) -> None:
     assert pool.wait(job_id, SECONDS).response == given
 
 
+# To another process they go as JSON.
+@pytest.mark.kinds("thread", "async")
 def test_in_this_process_handlers_are_given_the_very_objects(task: MakeTask) -> None:
     pool = task(lambda job_id, *args, **kwargs: (*args, *kwargs.values()))
     lock, function = threading.Lock(), lambda: None

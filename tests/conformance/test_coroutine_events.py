@@ -16,7 +16,7 @@ from yao_tasks.pools import Pool
 LOOP = "yao_tasks-event-loop"
 Seen = list[tuple[Any, ...]]
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -248,6 +248,34 @@ def test_an_async_event_that_hangs_is_let_go(
     for one in go:
         boot.house().loops.loop().call(one.set)
     until(lambda: not pool.metrics()["slow_events"], "them to end")
+
+
+@pytest.mark.parametrize("event", ["add", "success"])
+def test_an_event_that_is_thrown_away_long_after_its_loop_starts_nothing(
+    task: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    async def hang(job_id: int, *values: Any) -> None:
+        while True:
+            try:
+                await asyncio.sleep(3_600)
+            except asyncio.CancelledError:
+                pass
+
+    pool = task(succeeds, event={event: hang})
+    engine: Any = boot.engine(pool.id)
+    pool.add(1)
+    until(lambda: engine.watch.calling, "the event")
+    told: list[Any] = []
+    coroutines = [one.get_coro() for one in engine.workers.dispatch.telling._tasks]
+    boot.reset()
+    monkeypatch.setattr(engine.workers.helpers, "put", told.append)
+    monkeypatch.setattr(engine.announcer, "announce", told.append)
+
+    # As whoever collects garbage does, in any thread.
+    for coroutine in coroutines:
+        coroutine.close()
+
+    assert told == []
 
 
 def test_plain_events_run_in_a_helper_thread_and_block_no_coroutine(

@@ -18,7 +18,7 @@ from yao_tasks.pools import Pool
 
 THREADS = 5
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

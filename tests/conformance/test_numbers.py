@@ -112,9 +112,9 @@ def test_times_are_those_of_jobs_that_have_ended(site: Site, task: MakeTask, kin
     assert 0.1 / 3 <= run["avg"] < 0.3 / 3
     assert 0 <= run["p50"] < 0.1 <= run["p95"] * 1.07
     assert run["p95"] <= run["max"]
-    assert 0.09 < wait["max"] < 0.3
+    assert wait["max"] > 0.09
     # A worker's first job may wait for its process.
-    assert kind == "process" or wait["p50"] < 0.09
+    assert kind == "process" or (wait["p50"] < 0.09 and wait["max"] < 0.3)
 
 
 def test_percentiles_are_exact_to_a_sixteenth(task: MakeTask) -> None:
@@ -131,7 +131,7 @@ def test_percentiles_are_exact_to_a_sixteenth(task: MakeTask) -> None:
     assert (run["max"], run["avg"]) == (1.0, pytest.approx(0.5005))
 
 
-def test_the_time_of_a_delay_or_a_retry_is_no_waiting_time(task: MakeTask) -> None:
+def test_the_time_of_a_delay_or_a_retry_is_no_waiting_time(task: MakeTask, kind: str) -> None:
     runs: list[int] = []
 
     def handler(job_id: int) -> None:
@@ -139,11 +139,12 @@ def test_the_time_of_a_delay_or_a_retry_is_no_waiting_time(task: MakeTask) -> No
         if len(runs) == 2:
             raise ValueError
 
-    pool = task(handler, attempts=1, attempt_after=150)
-    for _ in range(2):
+    pool = task(handler, worker_nums=1, attempts=1, attempt_after=150)
+    for _ in range(3):
         pool.wait(pool.using(run_after=0.15).add(), SECONDS)
 
-    assert pool.metrics()["wait_time"]["max"] < 0.14
+    # A worker's first job may wait for its process.
+    assert pool.metrics()["wait_time"]["p50" if kind == "process" else "max"] < 0.14
 
 
 def test_the_oldest_of_those_that_wait_for_a_worker_gives_its_age(task: MakeTask) -> None:
@@ -241,11 +242,13 @@ def test_asking_disturbs_nobody_while_jobs_run(task: MakeTask) -> None:
 
     asker = threading.Thread(target=ask)
     asker.start()
-    for _ in range(500):
-        pool.add()
-    until(lambda: not pool.jobs, "all to run")
-    stop.set()
-    asker.join()
+    try:
+        for _ in range(500):
+            pool.add()
+        until(lambda: not pool.jobs, "all to run")
+    finally:
+        stop.set()
+        asker.join()
 
     assert errors == []
     assert pool.metrics()["succeeded"] == 500

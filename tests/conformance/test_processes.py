@@ -1,9 +1,11 @@
 """API: process workers. What is their own promise: a real end of the work, JSON, and a parent that is asked."""
 
+import contextvars
 import logging
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -16,12 +18,14 @@ from django.utils import timezone, translation
 from tests import children
 from tests.conformance.conftest import Notes
 from tests.conftest import SECONDS, Site, until
+from yao_tasks.core.children.child import Child
+from yao_tasks.core.diary import diary
 from yao_tasks.errors import JobLost, JobNotFound, RemoteError
 from yao_tasks.pools import Pool, tasks
 
 MakeChildTask = Callable[..., Pool]
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("lent")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lent")]
 
 
 def result(pool: Pool, *args: Any) -> Any:
@@ -303,6 +307,28 @@ def test_a_retry_starts_only_when_the_process_of_the_run_before_is_dead(
     assert len({run[2] for run in runs}) == 4
 
 
+def test_a_retry_waits_for_a_process_that_is_slow_to_die(
+    child_task: MakeChildTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill, kills = Child.kill, []
+
+    def kill_late(child: Child) -> None:
+        child.is_killed = True
+        kills.append(threading.Timer(0.3, kill, [child]))
+        kills[-1].start()
+
+    pool = child_task("asks_for_the_run_before", worker_nums=2, attempts=1, attempt_after=0, timeout=0.5)
+    # Both workers have their processes.
+    list(pool.as_completed([pool.add(), pool.add()], SECONDS))
+    monkeypatch.setattr(Child, "kill", kill_late)
+
+    info = pool.wait(pool.add(str(tmp_path / "ledger")), SECONDS)
+
+    for timer in kills:
+        timer.join()
+    assert (info.attempt, info.response) == (2, [])
+
+
 def test_a_timeout_is_tried_again_since_the_work_was_stopped(child_task: MakeChildTask) -> None:
     pool = child_task("sleeps", attempts=1, attempt_after=0, timeout=0.1)
 
@@ -502,6 +528,22 @@ def test_log_lines_come_back_as_text_under_their_loggers_names(
     assert "ValueError: in the child" in logging.Formatter().format(failed)
 
 
+def test_a_jobs_diary_has_its_log_lines_while_it_runs_as_they_were_written(child_task: MakeChildTask) -> None:
+    pool = child_task("logs_and_waits")
+    began = time.time()
+
+    job_id = pool.add()
+
+    order, failed = until(lambda: len(found := diary.lines("job", job_id)) == 2 and found, "its lines")
+    assert pool.get(job_id).status == "RUNNING"
+    assert (order.level, order.logger) == ("WARNING", "shop.orders")
+    assert order.text == "order 7 of {'a': <class 'object'>}"
+    assert failed.text.startswith("it failed\nTraceback (most recent call last):\n")
+    assert failed.text.endswith("ValueError: in the child")
+    assert began <= order.at <= failed.at <= time.time()
+    pool.close()
+
+
 def test_what_carry_context_names_is_there_in_the_child(child_task: MakeChildTask, settings: Any) -> None:
     settings.YAO_TASKS = {
         **settings.YAO_TASKS,
@@ -514,12 +556,12 @@ def test_what_carry_context_names_is_there_in_the_child(child_task: MakeChildTas
         with translation.override("de"), timezone.override("Asia/Tokyo"):
             return pool.add()
 
-    import contextvars
-
     job_id = contextvars.Context().run(add)
 
     assert pool.wait(job_id, SECONDS).response == ["de", "Asia/Tokyo", {"name": "ada"}]
-    assert result(pool) == ["en-us", "America/Chicago", "none"]
+    # What other tests have left in this thread is carried, too.
+    plain = contextvars.Context().run(pool.add)
+    assert pool.wait(plain, SECONDS).response == ["en-us", "America/Chicago", "none"]
 
 
 def test_a_nameless_time_zone_is_carried_as_its_offset(child_task: MakeChildTask, settings: Any) -> None:
@@ -539,8 +581,6 @@ def test_a_carried_value_that_is_no_json_is_refused_at_add(child_task: MakeChild
     def add() -> None:
         children.tenant.set(object())
         pool.add()
-
-    import contextvars
 
     with pytest.raises(TypeError, match=r'CARRY_CONTEXT carries "tests\.children\.tenant"'):
         contextvars.Context().run(add)

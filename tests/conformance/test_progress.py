@@ -205,6 +205,8 @@ def test_a_retried_jobs_old_run_can_not_move_the_new_runs_bar(task: MakeTask, no
     with pytest.raises(JobNotFound):
         stale.first.progress(9, 10, "first run")
 
+    # From another process it is on its way.
+    until(lambda: seen(pool, job_id) != (0, 0, ""), "a report")
     assert seen(pool, job_id) == (1, 10, "second run")
     assert len(notes.all) == 1
     assert stale.first.cancelled

@@ -275,7 +275,7 @@ def test_the_last_timeout_that_is_tried_again_says_that_it_was_the_last(task: Ma
     assert "a thread can't be stopped" not in info.response
 
 
-def test_a_timeout_retried_waits_for_attempt_after(task: MakeTask) -> None:
+def test_a_timeout_retried_waits_for_attempt_after(task: MakeTask, kind: str) -> None:
     starts: list[float] = []
     release = threading.Event()
 
@@ -290,4 +290,6 @@ def test_a_timeout_retried_waits_for_attempt_after(task: MakeTask) -> None:
 
     [gap] = [after - before for before, after in itertools.pairwise(starts)]
     # A little less, since it is the handler that looks: it may have begun later in the first run than in the second.
-    assert 0.28 <= gap < 0.8
+    assert gap >= 0.28
+    # The process is replaced first.
+    assert kind == "process" or gap < 0.8

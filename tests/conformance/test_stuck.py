@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.conftest import MakeTask
 from tests.conftest import SECONDS, Site, until
-from yao_tasks import current_job
+from yao_tasks import boot, current_job
 from yao_tasks.errors import PoolSaturated, QueueFull
 from yao_tasks.pools import Pool
 
@@ -65,6 +65,20 @@ def test_a_stuck_worker_is_counted_and_replaced(task: MakeTask, hang: Hang) -> N
     assert pool.metrics()["stuck"] == 1
     assert pool.wait(pool.add("next"), SECONDS).response == "next"
     assert (pool.metrics()["stuck"], pool.metrics()["workers"], pool.metrics()["running"]) == (1, 2, 0)
+
+
+@pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
+def test_an_idle_pool_whose_workers_all_hang_still_takes_jobs(
+    task: MakeTask, hang: Hang, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = task(hang, worker_nums=2)
+    stick(pool, 2)
+    # Their places were given away while there was no job for others.
+    engine: Any = boot.engine(pool.id)
+    until(lambda: engine.life.replaced == 2, "both to be given away")
+
+    assert pool.wait(pool.add("next"), SECONDS).response == "next"
+    assert "no more are replaced" not in caplog.text
 
 
 @pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
@@ -258,7 +272,7 @@ def test_events_that_hang_are_given_up_outside_the_cap(
 
     assert pool.wait(pool.add(), SECONDS).is_finished
 
-    assert pool.metrics()["workers"] == 4
+    until(lambda: pool.metrics()["workers"] == 4, "the last to be replaced")
     go.set()
     until(lambda: pool.metrics()["stuck"] == 0, "them to come back")
     until(lambda: pool.metrics()["workers"] == 1, "those that are too many to leave")

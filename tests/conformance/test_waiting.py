@@ -154,9 +154,9 @@ def test_a_pool_whose_workers_all_wait_for_its_own_waiting_jobs_says_so(task: Ma
             threading.Timer(0.05, waiting.set).start()
         else:
             assert waiting.wait(SECONDS)
-        return str(pool.wait(other, 0.5).response)
+        return str(pool.wait(other, SECONDS).response)
 
-    pool = task(handler, worker_nums=2, timeout=5)
+    pool = task(handler, worker_nums=2, timeout=2 * SECONDS)
 
     info = pool.wait(pool.add(2), SECONDS)
 

@@ -12,6 +12,7 @@ import pytest
 from yao_tasks.core.children.budget import Budget
 from yao_tasks.core.children.child import described
 from yao_tasks.core.children.frames import BrokenFrame, Channel, Closed, encoded
+from yao_tasks.core.children.link import Link
 
 MOST = 10_000
 Ends = tuple[socket.socket, Channel]
@@ -143,6 +144,17 @@ def test_a_short_frame_is_not_sent_where_it_would_wait(ends: Ends) -> None:
     assert not channel.send_if_it_fits(["stop", "x" * 1_000])
 
 
+def test_a_stop_that_comes_in_together_with_the_order_is_seen(ends: Ends) -> None:
+    raw, channel = ends
+    link = Link(channel)
+
+    raw.sendall(encoded(["run", 1]) + encoded(["stop"]))
+    link.next_order()
+    link.begin((1, 1), closing=False)
+
+    assert link.is_closing
+
+
 # Deaths
 
 
@@ -151,7 +163,7 @@ def test_deaths_are_followed_at_once_until_there_were_too_many_in_a_minute() -> 
     waits = []
 
     for _ in range(15):
-        budget.died(100.0)
+        budget.died(100.0, "exited with status 3")
         waits.append(budget.free_at(100.0) - 100.0)
 
     assert waits == [0] * 6 + [1, 2, 4, 8, 16, 32, 60, 60, 60]
@@ -160,11 +172,35 @@ def test_deaths_are_followed_at_once_until_there_were_too_many_in_a_minute() -> 
 def test_a_minute_later_deaths_are_forgotten() -> None:
     budget = Budget(1)
     for _ in range(20):
-        budget.died(100.0)
+        budget.died(100.0, "exited with status 3")
 
     assert budget.free_at(130.0) == 160.0
     assert budget.free_at(160.0) == 160.0
     assert budget.free_at(161.0) == 161.0
+
+
+def test_more_than_twenty_in_ten_minutes_are_told_however_slowly_they_follow_each_other() -> None:
+    budget = Budget(4)
+    told = []
+
+    for number in range(21):
+        told.append(budget.trouble(100.0 + 25 * number))
+        budget.died(100.0 + 25 * number, f"exited with status {number}")
+
+    assert told == [""] * 21
+    text = "21 of its processes died within 10 minutes; the last one exited with status 20."
+    assert budget.trouble(600.0) == text
+    assert budget.trouble(699.0) == text
+    assert budget.trouble(700.0) == ""
+
+
+def test_while_the_next_child_has_to_wait_it_is_told_for_how_long() -> None:
+    budget = Budget(1)
+    for _ in range(21):
+        budget.died(100.0, "was killed by signal 9 (SIGKILL; out of memory?)")
+
+    text = "21 of its processes died within 10 minutes; the last one was killed by signal 9 (SIGKILL; out of "
+    assert budget.trouble(150.0) == text + "memory?). The next starts in 10 s."
 
 
 @pytest.mark.parametrize(

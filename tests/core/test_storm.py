@@ -35,7 +35,7 @@ class YieldingLock:
     chance = random.Random(SEED)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __enter__(self) -> None:
         if self.chance.random() < 0.1:
@@ -225,7 +225,7 @@ class Storm:
 @pytest.fixture
 def switching(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads that switch as often as they can, and a lock that yields."""
-    monkeypatch.setattr(lifecycle, "Lock", YieldingLock)
+    monkeypatch.setattr(lifecycle, "RLock", YieldingLock)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -317,7 +317,8 @@ def check_nothing_is_left(engine: EmbeddedEngine) -> None:
     ("kind", "jobs"),
     [
         ("thread", 2_000),
-        pytest.param("async", 2_000, marks=pytest.mark.soak),
+        pytest.param("async", 2_000, marks=pytest.mark.slow),
+        pytest.param("process", 500, marks=pytest.mark.slow),
         pytest.param("thread", 40_000, marks=pytest.mark.slow),
         pytest.param("async", 40_000, marks=pytest.mark.soak),
         pytest.param("process", 4_000, marks=pytest.mark.soak),

@@ -168,6 +168,34 @@ def test_an_event_that_takes_long_is_named_in_the_readers_language(
     assert re.search(rf"仍在执行： event\.success（作业 {job_id}）：\d+ 秒", words(text))
 
 
+@pytest.mark.parametrize(
+    ("trouble", "chinese"),
+    [
+        (
+            "No process could be started: it exited with status 7 before it was ready.",
+            "无法启动进程：it exited",
+        ),
+        (
+            "21 of its processes died within 10 minutes; the last one exited with status 3. The next starts in 8 s.",
+            "最近 10 分钟内已有 21 个进程退出，最后一个：exited with status 3。下一个将在 8 秒后启动。",
+        ),
+    ],
+)
+def test_why_a_pools_processes_do_not_start_or_keep_dying_is_red_on_both_pages(
+    site: Site, monkeypatch: pytest.MonkeyPatch, trouble: str, chinese: str
+) -> None:
+    monkeypatch.setattr("yao_tasks.core.workers.thread.ThreadWorkers.trouble", trouble)
+    site.task("mail", fails)
+    pages = ("/admin/yao_tasks/dashboard/", reverse("admin:yao_tasks_dashboard_pool", args=["mail"]))
+
+    for url in pages:
+        text = viewer().get(url).content.decode()
+        assert f"mail {trouble}" in words(text) or f"{trouble} Workers" in words(text)
+        assert 'class="yt-word red"' in text
+        text = viewer().get(url, headers={"accept-language": "zh-hans"}).content.decode()
+        assert chinese in words(text)
+
+
 @pytest.mark.parametrize("room", [True, False])
 def test_why_a_pool_grew_is_said_in_the_readers_language(room: bool, site: Site) -> None:
     life = Lifecycle("mail", worker_nums=1, size=10, keeps_ended=True)

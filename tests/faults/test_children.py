@@ -27,7 +27,7 @@ from yao_tasks.pools import Pool, tasks
 
 Make = Callable[..., Pool]
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -108,13 +108,16 @@ def test_under_random_kills_each_job_ends_once(
     stop = threading.Event()
 
     def kill() -> None:
-        while not stop.wait(chance.random() * 0.2):
+        due = 0
+        while not stop.wait(0.002):
+            # By what has been done, not by time: a busy machine may take longer to start one than to the next kill.
+            if len(told) < due:
+                continue
             workers = [child for child in list(spawner(pool).children.values()) if not child.is_killed]
-            if workers:
-                # By its pidfd: none that has ended meanwhile, and none that isn't ours.
-                child = chance.choice(workers)
-                if not child.is_dead():
-                    child._signal(signal.SIGKILL)
+            # By its pidfd: none that has ended meanwhile, and none that isn't ours.
+            if workers and not (child := chance.choice(workers)).is_dead():
+                child._signal(signal.SIGKILL)
+                due = len(told) + chance.randrange(100)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -301,12 +304,13 @@ print("ready", flush=True)
 
 HANDLERS = """
 import os
+import re
 import jobs
 
 def busy(job_id):
     jobs.note("pid", os.getpid())
-    while True:
-        pass
+    # It holds the GIL for longer than anybody waits: no thread of its own can end it.
+    re.match(r"(a+)+$", "a" * 60 + "b")
 
 def idle(job_id):
     jobs.note("pid", os.getpid())
@@ -381,6 +385,30 @@ def test_none_outlives_one_that_ends_in_another_way(
     assert parent.returncode == code, error
     until(lambda: all(map(is_gone, found)), "the children to end", seconds=2)
     assert "Traceback" not in error
+
+
+GUARDED = """
+import os, socket, sys, time
+from yao_tasks.child import guard
+guard.LEAVING_SECONDS = 0.1
+ours, theirs = socket.socketpair()
+guard.end_with({parent}, ours)
+{then}
+time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize(
+    ("parent", "then"),
+    [
+        pytest.param("1", "", id="before it could ask"),
+        pytest.param("os.getppid()", "theirs.close()", id="later"),
+    ],
+)
+def test_a_child_whose_parent_has_gone_ends_by_itself(parent: str, then: str) -> None:
+    program = GUARDED.format(parent=parent, then=then)
+
+    assert subprocess.run([sys.executable, "-c", program], timeout=SECONDS, check=False).returncode == 74
 
 
 def test_a_fork_of_the_parent_has_children_of_its_own(child_task: Make) -> None:

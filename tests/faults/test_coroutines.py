@@ -46,7 +46,7 @@ async def main():
 asyncio.run(main())
 """
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -5,11 +5,16 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 
+from tests import children
 from tests.conftest import SECONDS, Site, until
+from yao_tasks import boot
 from yao_tasks.errors import JobNotFound, PoolClosed
 from yao_tasks.pools import Pool
 
@@ -37,7 +42,7 @@ class Meddler:
             pass
         try:
             self.pool.cancel(self.pool.add("from a finalizer"))
-        except PoolClosed:  # the test is over, and what its pool kept ends with it
+        except (PoolClosed, ImproperlyConfigured):  # the test is over, and what its pool kept ends with it
             return
         self.pool.metrics()
         list(self.pool.jobs.items())
@@ -114,7 +119,8 @@ def test_finalizers_of_arguments_and_results_may_use_the_pool(
     within_time(use)
 
     # Those of 60 arguments; retention keeps some.
-    assert kind.ended >= 40
+    # While another thread collects, a collection does nothing.
+    until(lambda: (gc.collect(), kind.ended >= 40)[1], "them to end")
     until(lambda: not pool.jobs, "what the finalizers added")
 
 
@@ -159,6 +165,94 @@ def test_a_collection_at_every_step_of_the_first_job_may_use_its_pool(site: Site
 
     within_time(first_use)
 
+    until(lambda: not pool.jobs, "the jobs to end")
+
+
+@pytest.mark.parametrize("kind", ["thread", "async"])
+def test_no_lock_keeps_its_own_thread_out(site: Site, kind: str) -> None:
+    """A collection may come as a lock is taken or let go of: that is a call itself."""
+
+    async def coroutine(job_id: int) -> None:
+        pass
+
+    pool = site.task("job", coroutine if kind == "async" else lambda job_id: None)
+    pool.wait(pool.add(), SECONDS)
+    engine: Any = boot.engine(pool.id)
+    home = engine.home
+    guards = [one._guard for one in (engine.watch, engine.ends, engine.announcer, engine.workers.tokens)]
+    guards += [engine.life.lock, home.clock._starting, home.ids._changing]
+    if kind == "async":
+        guards += [one._guard for one in (home.loop(), home.loop().lent, engine.workers.helpers)]
+
+    def use() -> None:
+        with ExitStack() as stack:
+            for guard in guards:
+                stack.enter_context(guard)
+            job_id = pool.using(priority=1).add()
+            pool.cancel(job_id)
+            pool.get(job_id)
+            pool.metrics()
+
+    within_time(use)
+
+
+EVENTS = ("add", "success", "error", "progress")
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "thread",
+        pytest.param("async", marks=pytest.mark.slow),
+        pytest.param("process", marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize("events", ["none", "plain", "async"])
+def test_a_collection_anywhere_may_use_the_pool(site: Site, kind: str, events: str) -> None:
+    """Also as a lock is taken or let go of: that is a call itself."""
+    left = [Meddler] * 60
+
+    def litter(*_: Any) -> None:
+        # Not without end: what it adds litters, too.
+        if left:
+            left.pop()(pool)
+
+    async def alitter(*_: Any) -> None:
+        litter()
+
+    def handler(job_id: int, *args: object) -> None:
+        litter()
+        if args:
+            raise ValueError
+
+    async def coroutine(job_id: int, *args: object) -> None:
+        await sync_to_async(handler)(job_id, *args)
+
+    event = alitter if events == "async" and kind == "async" else litter
+    keys: dict[str, Any] = {} if events == "none" else {"event": dict.fromkeys(EVENTS, event)}
+    match kind:
+        case "process":
+            keys |= {"process": "tests.children.nothing", "worker_type": "process"}
+            pool = site.task("job", children.nothing, size=10_000, **keys)
+        case "async":
+            pool = site.task("job", coroutine, size=10_000, **keys)
+        case _:
+            pool = site.task("job", handler, size=10_000, **keys)
+
+    def use() -> None:
+        for _ in range(4):
+            for _ in range(3):
+                Meddler(pool)
+            ids = [pool.add(), pool.add("fails")]
+            pool.cancel(pool.add())
+            for job_id in ids:
+                pool.wait(job_id, SECONDS)
+        gc.collect()
+
+    within_time(use)
+
+    Meddler.armed.clear()
     until(lambda: not pool.jobs, "the jobs to end")
 
 

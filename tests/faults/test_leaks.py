@@ -122,7 +122,7 @@ COROUTINES = [f"tests/conformance/test_coroutine_{name}.py" for name in ("worker
     "files",
     [
         pytest.param([str(Path(__file__).relative_to(ROOT))], id="state"),
-        pytest.param(["-m", "soak", *COROUTINES], id="async", marks=pytest.mark.soak),
+        pytest.param(["-m", "not soak", *COROUTINES], id="async"),
     ],
 )
 def test_the_same_holds_with_the_oldest_asgiref(tmp_path: Path, files: list[str]) -> None:
@@ -137,6 +137,7 @@ def test_the_same_holds_with_the_oldest_asgiref(tmp_path: Path, files: list[str]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path)]
     subprocess.run([*install, f"asgiref=={OLD_ASGIREF}"], check=True)
 
+    without_folder = {name: value for name, value in os.environ.items() if name != "YAO_TESTS_FOLDER"}
     code = (
         f"import asgiref, pytest, sys; assert asgiref.__version__ == {OLD_ASGIREF!r}; "
         "sys.exit(pytest.main(sys.argv[1:]))"
@@ -144,7 +145,8 @@ def test_the_same_holds_with_the_oldest_asgiref(tmp_path: Path, files: list[str]
     done = subprocess.run(
         [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *files],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        # With a folder of its own: it would end with the databases of this run.
+        env={**without_folder, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

@@ -42,8 +42,8 @@ class Clock:
         self.busy = busy
         self._inbox: SimpleQueue[Watched | Due | str] = SimpleQueue()
         self._numbers = itertools.count()
-        # Guards the start of the thread.
-        self._starting = threading.Lock()
+        # Guards the start of the thread. Reentrant: a finalizer that adds a job may come while it is made.
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         # From here on only the clock's own thread reads and writes.
         self._due: list[Due] = []
@@ -52,10 +52,17 @@ class Clock:
     def start(self) -> None:
         """Start the thread, once. RuntimeError where the process is about to end and starts no more threads."""
         with self._starting:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="yao_tasks-clock", daemon=True)
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="yao_tasks-clock", daemon=True)
+            if self._thread is not None:
+                return
+            self._thread = thread
+            try:
                 thread.start()
-                self._thread = thread
+            except RuntimeError:
+                self._thread = None
+                raise
 
     def stop(self) -> None:
         """End the thread for good, and wait for it."""

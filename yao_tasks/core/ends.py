@@ -85,8 +85,8 @@ class Ends:
         # Runs that were settled while their workers were in them: (job, attempt) -> worker, since (monotonic).
         self.cut_off: dict[tuple[int, int], tuple[str, float]] = {}
         self._came_back: set[tuple[int, int]] = set()
-        # Guards these two.
-        self._guard = threading.Lock()
+        # Guards these two. Reentrant: a finalizer may cancel another job.
+        self._guard = threading.RLock()
 
     def returned(self, job: Job, attempt: int, result: object) -> bool:
         """A handler returned. Answers whether that is to be told, by `tell`; else its worker is free."""

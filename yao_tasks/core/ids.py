@@ -55,8 +55,8 @@ class Ids:
         self.folder = folder
         self.wall = wall
         self.pid = os.getpid()
-        # Guards the change to the next block.
-        self._changing = threading.Lock()
+        # Guards the change to the next block. Reentrant: a finalizer may add a job.
+        self._changing = threading.RLock()
         self._block = -1
         self._taken: set[int] = set()
         self._ids = iter(range(0))

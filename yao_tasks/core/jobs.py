@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from threading import Lock
+from threading import RLock
 from typing import Any, Protocol
 
 # The moments of a job's life, in order. Those who ask are told one of four names (PUBLIC):
@@ -206,7 +206,7 @@ class JobInfo:
         return {**picture, "percent": self.percent, "status_code": self.status_code}
 
 
-def draw(job: Job, task: str, lock: Lock) -> JobInfo:
+def draw(job: Job, task: str, lock: RLock) -> JobInfo:
     """Draw a picture of the job, whose task's id and pool's lock are given. Any thread may ask."""
     # One section for all that changes: nobody sees a status with the fields of another moment.
     with lock:

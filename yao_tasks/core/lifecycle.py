@@ -10,16 +10,16 @@ A durable job is a row, and lives here only from its claim to the end of that ru
     (claimed) --adopt--> READY --start--> RUNNING --finish--> ENDING --settle--> SUCCEEDED, FAILED
                            '------------------'------------------'--let_go--> DROPPED (its row lives on)
 
-Each method takes the pool's lock once, for a few straight lines: reads, stores and `del`. Never a call, a
-loop, or a new container in there: CPython hands the GIL over at calls, and a lock held across one becomes
-contended (ten times slower with ten threads); a new container can start a garbage collection, and with it
-foreign finalizers that come back for this very lock. For the same reason what a section overwrites or
-removes is always held by a local that outlives it.
+Each method takes the pool's lock once, for a few straight lines: reads, stores and `del`, never a call, a loop, or a
+new container: CPython hands the GIL over at calls, and a lock held across one becomes contended (ten times slower); a
+new container can start a garbage collection, and with it foreign finalizers that come back for this very lock. So
+what a section overwrites or removes is held by a local that outlives it. To take the lock and to let go of it are
+calls: so it is reentrant, and who comes back just then finds all as before a section, or as after it.
 
 The first to settle a run wins. `attempt` names the run that the caller speaks of; news of any other is stale.
 """
 
-from threading import Lock
+from threading import RLock
 from typing import Any, NoReturn
 
 from yao_tasks.core.errors import JobLost, JobNotFound, name_of
@@ -63,7 +63,7 @@ class Lifecycle:
         self.size = size
         self.keeps_ended = keeps_ended
         # Guards everything below, and every field of every job of the pool.
-        self.lock = Lock()
+        self.lock = RLock()
         self.jobs: dict[int, Job] = {}  # waiting and running
         self.running: dict[int, Job] = {}  # in the order in which they started
         self.ended: dict[int, Job] = {}  # what retention still remembers
@@ -105,7 +105,8 @@ class Lifecycle:
             if full and not self.paused:
                 free = self.wanted - self.busy + self.replaced
                 full = self.queued - (free if free > 0 else 0) >= self.size
-            saturated = self.stuck > 0 and self.stuck >= self.threads and self.replaced >= self.most_replaced
+            replaceable = self.replaced < self.most_replaced or self.threads - self.replaced < self.wanted
+            saturated = self.stuck > 0 and self.stuck >= self.threads and not replaceable
             refused = closing or taken or full or saturated or twin > 0
             if not refused:
                 self.jobs[job_id] = job
@@ -123,7 +124,8 @@ class Lifecycle:
             closing = self.closing
             free = 0 if self.paused else self.wanted - self.busy + self.replaced
             full = self.queued + count - (free if free > 0 else 0) > self.size
-            saturated = self.stuck > 0 and self.stuck >= self.threads and self.replaced >= self.most_replaced
+            replaceable = self.replaced < self.most_replaced or self.threads - self.replaced < self.wanted
+            saturated = self.stuck > 0 and self.stuck >= self.threads and not replaceable
             refused = closing or full or saturated
             if not refused:
                 self.queued += count
@@ -157,7 +159,8 @@ class Lifecycle:
                 twin = self.keys[key]
             free = 0 if self.paused else self.wanted - self.busy + self.replaced
             full = self.queued - (free if free > 0 else 0) >= self.size
-            saturated = self.stuck > 0 and self.stuck >= self.threads and self.replaced >= self.most_replaced
+            replaceable = self.replaced < self.most_replaced or self.threads - self.replaced < self.wanted
+            saturated = self.stuck > 0 and self.stuck >= self.threads and not replaceable
             refused = closing or full or saturated or twin > 0
             told = old.heir is not None
             if known and not refused:

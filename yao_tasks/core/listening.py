@@ -29,10 +29,7 @@ class _Factory:
         record = self.make(name, *args, **kwargs)
         # What we log ourselves is written down where it is logged, in whatever thread.
         if name != own.name and (job := running_job()) is not None:
-            try:
-                diary.write(*job, _line(record))
-            except BaseException:  # noqa: BLE001, S110 - foreign arguments: a line that can't be read costs no job
-                pass
+            write_down(record, *job)
         return record
 
 
@@ -47,9 +44,19 @@ def listen() -> None:
         logging.setLogRecordFactory(_factory)
 
 
+def write_down(record: logging.LogRecord, task: str, job_id: int) -> None:
+    """Have the diary remember a line of a job. Never raises."""
+    try:
+        diary.write(task, job_id, _line(record))
+    except BaseException:  # noqa: BLE001, S110 - foreign arguments: a line that can't be read costs no job
+        pass
+
+
 def _line(record: logging.LogRecord) -> Line:
     text = record.getMessage()[:LINE_LENGTH]
+    trace = record.exc_text or ""
     if record.exc_info and record.exc_info[1] is not None:
-        lines = traceback.format_exception(record.exc_info[1])
-        text = f"{text}\n{''.join(lines)[-TRACEBACK_LENGTH:]}"
+        trace = "".join(traceback.format_exception(record.exc_info[1]))
+    if trace:
+        text = f"{text}\n{trace[-TRACEBACK_LENGTH:]}"
     return Line(at=record.created, level=record.levelname, logger=record.name, text=text)

@@ -31,8 +31,10 @@ class Tokens:
         self._heap: list[tuple[int, int, Job]] = []
         self._numbers = itertools.count()
         self._old_numbers = itertools.count(_FIRST)
-        # Guards the heap, and the change of the mode.
-        self._guard = threading.Lock()
+        # Guards the heap, and the change of the mode. Reentrant: a finalizer may add a job.
+        self._guard = threading.RLock()
+        self._pushes = 0
+        self._sweeping = False
         self.heap_mode = False
 
     def put(self, job: Job) -> None:
@@ -57,9 +59,16 @@ class Tokens:
     def sweep(self) -> None:
         """Throw away the tokens of cancelled jobs, where they outnumber those that count."""
         queue = self.queue
-        if queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS:
+        if queue.qsize() <= 2 * self.life.ready_count + STALE_TOKENS or self._sweeping:
             return
-        anonymous = self._sweep_heap() if self.heap_mode else 0
+        self._sweeping = True
+        try:
+            self._sweep(self._sweep_heap() if self.heap_mode else 0)
+        finally:
+            self._sweeping = False
+
+    def _sweep(self, anonymous: int) -> None:
+        queue = self.queue
         for _ in range(queue.qsize()):
             try:
                 token = queue.get_nowait()
@@ -73,21 +82,28 @@ class Tokens:
     def _sweep_heap(self) -> int:
         """Throw away the cancelled jobs on the heap. Answers how many: as many anonymous tokens stand for them."""
         with self._guard:
-            old = self._heap
-            self._heap = [entry for entry in old if entry[2].status == READY]
-            heapq.heapify(self._heap)
-            self.heap_mode = bool(self._heap)
-        return len(old) - len(self._heap)
+            while True:
+                pushes, old = self._pushes, self._heap
+                ready = [entry for entry in old if entry[2].status == READY]
+                heapq.heapify(ready)
+                # A finalizer may have put one in meanwhile. No call from here to the store: none may now.
+                if self._pushes == pushes:
+                    self._heap = ready
+                    break
+            self.heap_mode = bool(ready)
+        return len(old) - len(ready)
 
     def _push(self, job: Job) -> None:
         with self._guard:
             self.heap_mode = True
+            self._pushes += 1
             heapq.heappush(self._heap, (-_priority(job), next(self._numbers), job))
         self.queue.put(_ANY)
 
     def _pop(self, token: Job | str) -> Job | None:
         with self._guard:
             if isinstance(token, Job):
+                self._pushes += 1
                 heapq.heappush(self._heap, (-_priority(token), next(self._old_numbers), token))
             job = heapq.heappop(self._heap)[2] if self._heap else None
             if not self._heap:

@@ -1,7 +1,7 @@
 """Waiting for a job's end. It costs only those who wait: a job has waiters only while somebody waits."""
 
 from queue import SimpleQueue
-from threading import TIMEOUT_MAX, Event, Lock
+from threading import TIMEOUT_MAX, Event, RLock
 from typing import TYPE_CHECKING
 
 from yao_tasks.core.jobs import SUCCEEDED, Job, Waiter, Waiters
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncio
 
 
-def wait(job: Job, lock: Lock, seconds: float | None) -> bool:
+def wait(job: Job, lock: RLock, seconds: float | None) -> bool:
     """Wait in the calling thread until the job has ended. False if the time (None: no limit) ran out."""
     waiter = Event()
     if not join(job, lock, waiter):
@@ -23,7 +23,7 @@ def wait(job: Job, lock: Lock, seconds: float | None) -> bool:
         part(job, lock, waiter)
 
 
-def join(job: Job, lock: Lock, waiter: Waiter) -> bool:
+def join(job: Job, lock: RLock, waiter: Waiter) -> bool:
     """Have `waiter.set()` called at the job's end, by the one who ends it. False if it has ended already."""
     key, fresh = id(waiter), Waiters()
     with lock:
@@ -35,7 +35,7 @@ def join(job: Job, lock: Lock, waiter: Waiter) -> bool:
     return alive
 
 
-def part(job: Job, lock: Lock, waiter: Waiter) -> None:
+def part(job: Job, lock: RLock, waiter: Waiter) -> None:
     """Wait no longer."""
     key = id(waiter)
     with lock:

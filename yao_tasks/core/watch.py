@@ -57,8 +57,8 @@ class Watch:
         self._calls = 0
         self._named: set[int] = set()
         self._given_up: set[int] = set()
-        # Guards the end of a call against being given up at the same moment.
-        self._guard = threading.Lock()
+        # Guards the end of a call against being given up at the same moment. Reentrant: a finalizer may add a job.
+        self._guard = threading.RLock()
 
     def attend(self) -> None:
         """Something runs: have the clock look after the pool. Costs one read while it does."""

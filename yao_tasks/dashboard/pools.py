@@ -64,6 +64,8 @@ class PoolRow:
     """The definition's, where it lets the pool grow; else 0."""
     resized: Said | None = None
     """Why the pool grew or shrank last."""
+    trouble: Said | None = None
+    """Why its workers can't start, or what becomes of them."""
     stuck: int = 0
     stacks: tuple[Stack, ...] = ()
     """Of the stuck threads, for those who may steer."""
@@ -107,6 +109,7 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool, last_error: str 
         workers=Bar(value=now["running"], most=now["worker_nums"]),
         worker_max=config.worker_max or 0,
         resized=said(now["resized"]) if now["resized"] else None,
+        trouble=said(now["trouble"]) if now["trouble"] else None,
         stuck=now["stuck"],
         stacks=tuple(map(_stack, now["stacks"])) if may_operate else (),
         queue=queue_bar(now["queued"], config.size),

@@ -11,6 +11,17 @@ PATTERNS = (
     (re.compile(r"idle for (\d+) s"), gettext_noop("idle for %s s")),
     (re.compile(r"the machine is busy"), gettext_noop("the machine is busy")),
     (re.compile(r"(event\.\w+) of job (\d+): (\d+) s"), gettext_noop("%s of job %s: %s s")),
+    (re.compile(r"No process could be started: (.+)\."), gettext_noop("No process could be started: %s.")),
+    (
+        re.compile(
+            r"(\d+) of its processes died within 10 minutes; the last one (.+)\. The next .+ (\d+) s\."
+        ),
+        gettext_noop("%s of its processes died within 10 minutes; the last one %s. The next starts in %s s."),
+    ),
+    (
+        re.compile(r"(\d+) of its processes died within 10 minutes; the last one (.+)\."),
+        gettext_noop("%s of its processes died within 10 minutes; the last one %s."),
+    ),
     (re.compile(r"(\S+), run (\d+) of job (\d+):"), gettext_noop("%s, run %s of job %s:")),
 )
 

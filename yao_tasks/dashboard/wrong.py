@@ -15,6 +15,7 @@ from yao_tasks.dashboard.durable import has_runners, pauses
 from yao_tasks.dashboard.durations import age
 from yao_tasks.dashboard.pools import NEARLY_FULL, waiting_now
 from yao_tasks.dashboard.readings import Reading, Unusable
+from yao_tasks.dashboard.said import said
 from yao_tasks.journal.sql import in_utc
 from yao_tasks.models import Dashboard, PausedTask
 
@@ -57,6 +58,8 @@ def _of(reading: Reading | Unusable) -> Iterator[Wrong]:
         yield _red(task, text % {"count": now["stuck"]})
     if "durable" in reading.supports and not now["paused"] and _nobody_runs(now):
         yield _red(task, gettext("its jobs wait in the database, and no process runs them: start runtasks."))
+    if now["trouble"]:
+        yield _red(task, said(now["trouble"]).text)
     if now["queued"] >= reading.config.size:
         yield _red(task, gettext("its queue is full: jobs are refused, or will be."))
     elif now["queued"] >= reading.config.size * NEARLY_FULL:

@@ -82,7 +82,7 @@ def _troubles(parts: Parts, now: float) -> dict[str, Any]:
     calls = parts.watch.slow_events()
     slow = [f"event.{call.event} of job {call.job.id}: {now - call.since:.0f} s" for call in calls]
     return {
-        # Why process workers can't start their processes; empty where they can.
+        # Why process workers can't start their processes, or that these keep dying; mostly empty.
         "trouble": parts.workers.trouble,
         "failed_events": parts.announcer.failed_events,
         "slow_events": slow,

@@ -60,7 +60,7 @@ class Journal:
         self.writer = Writer(database, self)
         self._owner: int | None = None
         # Guards its first use: two threads write.
-        self._enrolling = threading.Lock()
+        self._enrolling = threading.RLock()
         self.works = False
         """Whether this process runs durable jobs."""
         office = Office(database, folder, enroll=self.owner, claimants=self._claimants, known=known)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from yao_tasks.core.jobs import CODES, DROPPED, PUBLIC, SUCCEEDED, Job, JobError
@@ -119,7 +119,7 @@ class RowsOf:
             owner,
         )
 
-    def _look(self, job: Job, lock: Lock) -> tuple[Any, ...] | None:
+    def _look(self, job: Job, lock: RLock) -> tuple[Any, ...] | None:
         life, job_id = self.life, job.id
         with lock:
             # Tried again meanwhile, under its id.

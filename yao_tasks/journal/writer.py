@@ -71,7 +71,7 @@ class Writer:
         self.away_since: float | None = None
         """Since when the database can't be written to (monotonic); None: it can."""
         # Guards the start of the thread.
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         # From here on only the writer's own thread reads and writes.
         self._pending: dict[Job, None] = {}

@@ -25,13 +25,14 @@ class Child:
         self.pid = process.pid
         self.channel = channel
         self.pidfd = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None
-        # Guards these two: a run that is over must not be killed any more, since another has begun.
-        self.guard = threading.Lock()
+        # Guards these two: a run that is over must not be killed any more, since another has begun. Reentrant, as
+        # the other: a finalizer that cancels the job may come while it is held.
+        self.guard = threading.RLock()
         self.run: tuple[int, int] | None = None
         self.is_killed = False
         self.jobs = 0
         # Guards the pidfd against being used when it is closed.
-        self._ending = threading.Lock()
+        self._ending = threading.RLock()
         _all.add(self)
 
     def kill(self) -> None:

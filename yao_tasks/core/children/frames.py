@@ -122,6 +122,11 @@ class Channel:
         return data
 
     @property
+    def holds_frame(self) -> bool:
+        """Whether a whole frame has come in already, beside those that were taken."""
+        return len(self._buffer) >= 4 and len(self._buffer) >= _HEAD.unpack_from(self._buffer)[0] + 4
+
+    @property
     def has_begun(self) -> bool:
         """Whether a part of a frame has come in already."""
         return bool(self._buffer)

@@ -47,8 +47,8 @@ class Spawner:
         # Those that are ending, and the moment (monotonic) at which they are killed.
         self._leaving: dict[Child, float] = {}
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
-        # Guards the start of the thread.
-        self._guard = threading.Lock()
+        # Guards the start of the thread. Reentrant, as all that a finalizer may come back for.
+        self._guard = threading.RLock()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._until = 0.0

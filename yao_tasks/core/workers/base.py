@@ -37,7 +37,7 @@ class Workers(Workforce, Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why no worker could be started lately, in words; empty where one could."""
+        """Why no worker could be started lately, or what becomes of them, in words; mostly empty."""
 
     def staff(self) -> None:
         """Have as many workers as there is work for, where a failure to start one is no loss."""
@@ -57,8 +57,8 @@ class Workers(Workforce, Protocol):
     def leave(self, deadline: float, monotonic: Callable[[], float]) -> bool:
         """Let each worker go after its job, and wait for them. False if some were busy at the deadline."""
 
-    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None]]":
-        """The runs that are coroutines, by job and attempt."""
+    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None] | None]":
+        """The runs that are coroutines, by job and attempt; None for one that hasn't waited for anything yet."""
 
     @property
     def blocks(self) -> bool:

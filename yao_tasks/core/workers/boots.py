@@ -32,7 +32,7 @@ class Boots:
         self.workers = workers
         self.budget = budget
         self.setup = setup
-        self.trouble = ""
+        self._trouble = ""
         self._given_up = threading.Event()
         self._booting: set[Child] = set()
 
@@ -51,13 +51,18 @@ class Boots:
                 failed = True
                 self._fail(str(error))
             else:
-                self.trouble = ""
+                self._trouble = ""
                 return True
         return False
 
-    def died(self) -> None:
+    def died(self, child: Child) -> None:
         """A child died by itself."""
-        self.budget.died(time.monotonic())
+        self.budget.died(time.monotonic(), child.epitaph())
+
+    @property
+    def trouble(self) -> str:
+        """Why no child could be started lately, or that too many died, in words; mostly empty."""
+        return self._trouble or self.budget.trouble(time.monotonic())
 
     def give_up(self) -> None:
         """Start no more of them. For the end of the pool."""
@@ -123,8 +128,8 @@ class Boots:
     def _fail(self, reason: str) -> None:
         if self._given_up.is_set():
             return
-        self.budget.died(time.monotonic())
-        first, self.trouble = not self.trouble, printable(f"No process could be started: {reason}.")
+        self.budget.died(time.monotonic(), printable(reason))
+        first, self._trouble = not self._trouble, printable(f"No process could be started: {reason}.")
         if first:
             log.logger.log(
                 logging.ERROR,

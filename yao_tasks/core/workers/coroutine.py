@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
-from yao_tasks.core import log, stacks
+from yao_tasks.core import stacks
 from yao_tasks.core.crew import Crew
 from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import Job
@@ -22,13 +22,14 @@ from yao_tasks.core.runs import Runner
 from yao_tasks.core.workers.dispatch import Dispatch, Run
 from yao_tasks.core.workers.helpers import Helpers
 from yao_tasks.core.workers.loop import LAST_WORDS, Loop
+from yao_tasks.core.workers.relief import Relief
 from yao_tasks.core.workers.tally import Tally
 
 # How long who asks for stacks waits for a loop that may be blocked (s).
 PATIENCE = 0.2
 
 
-class CoroutineWorkers:
+class CoroutineWorkers(Relief):
     """The places of one pool, in the loop of the process. They come as jobs come, as threads would.
 
     Any thread may call any method.
@@ -50,7 +51,6 @@ class CoroutineWorkers:
         self.can_start = True
         # Of a pool with `worker_max`.
         self.growth: Growth | None = None
-        self._told = False
 
     def offer(self, job: Job) -> None:
         """Let a place take the job. RuntimeError if the process starts no more threads, and so no loop."""
@@ -68,23 +68,6 @@ class CoroutineWorkers:
     def added(self, job: Job, then: Callable[[], object]) -> None:
         """Have an async event.add awaited, and `then` called after it."""
         self.dispatch.telling.added(job, then)
-
-    def relieve(self) -> None:
-        """Give the places of runs away that swallowed their cancel, as far as that is allowed. Called by the clock."""
-        life = self.life
-        while life.stuck > life.replaced and self.crew.replace():
-            pass
-        self.staff()
-        saturated = life.stuck >= life.threads and life.replaced >= life.most_replaced
-        if saturated and not self._told:
-            log.aside(log.saturated, life.task, self.stacks())
-        # Once, however many hang by then.
-        self._told = saturated
-
-    def came_back(self) -> None:
-        """One that hung hangs no more."""
-        # If all of them hang again, that is news.
-        self._told = False
 
     def stop(self, job: Job, attempt: int) -> None:
         """Cancel the run, which has been settled."""
@@ -146,8 +129,8 @@ class CoroutineWorkers:
         """Whether the calling thread is the event loop's."""
         return self.loop.is_here
 
-    def coroutines(self) -> dict[tuple[int, int], asyncio.Task[None]]:
-        """The runs, by job and attempt."""
+    def coroutines(self) -> dict[tuple[int, int], asyncio.Task[None] | None]:
+        """The runs, by job and attempt; None for one that hasn't waited for anything yet."""
         return {key: run.task for key, run in list(self.dispatch.runs.items())}
 
     def stacks(self) -> list[str]:
@@ -180,9 +163,9 @@ class CoroutineWorkers:
         ]
 
 
-def _stack(task: "asyncio.Task[None]") -> str:
+def _stack(task: "asyncio.Task[None] | None") -> str:
     frames: list[tuple[FrameType, int]] = []
-    inner: Any = task.get_coro()
+    inner: Any = None if task is None else task.get_coro()
     while inner is not None and (frame := getattr(inner, "cr_frame", None)) is not None:
         frames.append((frame, frame.f_lineno))
         inner = inner.cr_await

@@ -26,8 +26,8 @@ class Helpers:
         self._open = 0
         self._given_up: set[int] = set()
         self._leaving = False
-        # Guards these, and the start of a thread.
-        self._guard = threading.Lock()
+        # Guards these, and the start of a thread. Reentrant: a finalizer may come, and have something called.
+        self._guard = threading.RLock()
 
     def put(self, call: Call) -> None:
         """Have it called; what it raises is logged."""

@@ -15,8 +15,8 @@ LOOKS = 5
 # One warning in so long (s).
 QUIET = 60.0
 
-Running = tuple[str, int, int, "asyncio.Task[None]"]
-"""A run: its task's id, its job's, its number, and what runs it."""
+Running = tuple[str, int, int, "asyncio.Task[None] | None"]
+"""A run: its task's id, its job's, its number, and what runs it; None while it hasn't waited for anything yet."""
 
 
 class LoopLag:
@@ -52,7 +52,7 @@ class LoopLag:
         self._warned_at = now
         runs, current = self.runs(), self._current()
         # A task that a handler made is none of ours: then all that run are named.
-        blocking = [run for run in runs if run[3] is current] or runs
+        blocking = [run for run in runs if run[3] is None or run[3] is current] or runs
         log.aside(log.loop_blocked, [run[:3] for run in blocking], seconds, self.loop.stack())
 
     def _current(self) -> "asyncio.Task[None] | None":

@@ -54,8 +54,8 @@ class LentThreads(Executor):
         self._line: deque[Loan] = deque()
         self._numbers = itertools.count(1)
         self._stopped = False
-        # Guards all of these.
-        self._guard = threading.Lock()
+        # Guards all of these. Reentrant: a finalizer may come, and have something called.
+        self._guard = threading.RLock()
 
     def submit(self, function: Callable[..., ResultT], /, *args: Any, **kwargs: Any) -> Future[ResultT]:
         """Call the function in a thread of the calling run's. RuntimeError where there is none, and none can start."""

@@ -57,8 +57,8 @@ class Loop:
         self.ident: int | None = None
         """Of its thread."""
         self._stopping = False
-        # Guards the start and the end.
-        self._guard = threading.Lock()
+        # Guards the start and the end. Reentrant: a finalizer that adds a job may come while the loop is made.
+        self._guard = threading.RLock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> events.AbstractEventLoop:
@@ -73,6 +73,9 @@ class Loop:
                 thread = threading.Thread(
                     target=self._run, args=(loop,), name="yao_tasks-event-loop", daemon=True
                 )
+                if self.events is not None:
+                    loop.close()
+                    return self.events
                 try:
                     thread.start()
                 except RuntimeError:
@@ -89,6 +92,14 @@ class Loop:
     def is_here(self) -> bool:
         """Whether the calling thread is the loop's."""
         return self.ident == threading.get_ident()
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether the loop runs the calling code. Else that is a coroutine's which is thrown away long after the loop.
+
+        Whoever collects garbage does that, in any thread, under any lock: nothing may be told, or started, there.
+        """
+        return asyncio._get_running_loop() is self.events
 
     def call(self, function: Callable[..., object], *args: Any) -> bool:
         """Have the function called in the loop's thread, soon. False where there is no loop (any more)."""

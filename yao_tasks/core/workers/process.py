@@ -105,7 +105,7 @@ class ProcessWorkers(ThreadWorkers):
 
     @property
     def trouble(self) -> str:
-        """Why no child could be started lately, in words; empty where one could."""
+        """Why no child could be started lately, or that too many died, in words; mostly empty."""
         return self.boots.trouble
 
     def _work(self, name: str) -> None:
@@ -135,7 +135,7 @@ class ProcessWorkers(ThreadWorkers):
                     return token
                 # It died while it was idle: that must cost no job an attempt, nor keep it from other workers.
                 self.tokens.queue.put(token)
-                self.boots.died()
+                self.boots.died(children[name])
                 self._part_with(name, children[name])
 
         return draw
@@ -226,6 +226,6 @@ class ProcessWorkers(ThreadWorkers):
     def _died(self, child: Child, job: Job, attempt: int) -> WorkerDied:
         killed, how = child.is_killed, child.epitaph()
         if not killed:
-            self.boots.died()
+            self.boots.died(child)
             child.is_killed = True
         return WorkerDied(f"The worker's process {child.pid} {how} in run {attempt} of job {job.id}.")

@@ -135,8 +135,9 @@ class Telling:
         try:
             await self._event("add", handler, job)
         finally:
-            then()
-            del self.adding[job]
+            if self.loop.is_running_here:
+                then()
+                del self.adding[job]
 
     async def _tell_reports(self, run: tuple[int, int], job: Job, reports: Reports) -> None:
         handler, running = self.announcer.events.progress, CurrentJob(job, run[1], self.announcer)
@@ -189,7 +190,9 @@ class Telling:
         with self.announcer.watch.calls(event, job, give_up=give_up):
             try:
                 await handler.function(job.id, *args)
-            except BaseException as exception:  # noqa: BLE001 - a SystemExit would end the loop
+            except BaseException as exception:
+                if not self.loop.is_running_here:
+                    raise  # thrown away
                 self._failed(event, job, exception)
             finally:
                 _set(over)

@@ -11,13 +11,14 @@ from yao_tasks.core.growth import Growth
 from yao_tasks.core.jobs import READY, Job
 from yao_tasks.core.queue import Tokens
 from yao_tasks.core.runs import Runner
+from yao_tasks.core.workers.relief import Relief
 from yao_tasks.core.workers.tally import Tally
 
 if TYPE_CHECKING:
     import asyncio
 
 
-class ThreadWorkers:
+class ThreadWorkers(Relief):
     """The threads of one pool. They start as jobs come, and stay until there are too many, or the end."""
 
     stoppable = False
@@ -32,7 +33,6 @@ class ThreadWorkers:
         self.can_start = True
         # Of a pool with `worker_max`.
         self.growth: Growth | None = None
-        self._told = False
         self._numbers = itertools.count(1)
         # Open while the pool isn't paused.
         self._gate = threading.Event()
@@ -58,23 +58,6 @@ class ThreadWorkers:
     def added(self, job: Job, then: Callable[[], object]) -> None:
         """Threads have no async events."""
         raise NotImplementedError
-
-    def relieve(self) -> None:
-        """Replace workers that hang, as far as that is allowed. Called by the clock."""
-        life = self.life
-        while life.stuck > life.replaced and self.crew.replace():
-            pass
-        self.staff()
-        saturated = life.stuck >= life.threads and life.replaced >= life.most_replaced
-        if saturated and not self._told:
-            log.aside(log.saturated, life.task, self.stacks())
-        # Once, however many hang by then.
-        self._told = saturated
-
-    def came_back(self) -> None:
-        """One that hung hangs no more. Called by that worker."""
-        # If all of them hang again, that is news.
-        self._told = False
 
     def give_up(self, thread: int) -> bool | None:
         """An event hangs in this thread (its ident): give its place away. None if it is none of the pool's workers."""
@@ -139,7 +122,7 @@ class ThreadWorkers:
         """Never: each has a thread of its own."""
         return False
 
-    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None]]":
+    def coroutines(self) -> "dict[tuple[int, int], asyncio.Task[None] | None]":
         """None."""
         return {}
 

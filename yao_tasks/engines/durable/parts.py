@@ -41,7 +41,7 @@ class DurableParts(Parts):
         # What was claimed meanwhile: it is run once that event has returned.
         self.early: dict[int, Job] = {}
         # Guards the moment at which it does.
-        self._earlier = threading.Lock()
+        self._earlier = threading.RLock()
         self.rolled_back: transactions.DroppedIds = transactions.DroppedIds()
         # What metrics() was told of the rows, and until when that does (monotonic).
         self.counted: Waiting = (0, 0, None)
@@ -49,7 +49,7 @@ class DurableParts(Parts):
         # Who waits for a job by its row: by job, and by the one who waits.
         self._listeners: dict[int, dict[int, Callable[[], object]]] = {}
         # Guards these.
-        self._listening = threading.Lock()
+        self._listening = threading.RLock()
 
     def forget_dropped(self) -> None:
         """Take out the jobs whose transactions were rolled back."""

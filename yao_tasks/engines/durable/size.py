@@ -37,7 +37,7 @@ class Size:
         self._free = 0
         self._fresh_until = float("-inf")
         # Guards the count of what this process has added since it last asked.
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
 
     def take(self, count: int, *, patient: bool = False) -> None:
         """Take so many places, all or none. QueueFull; with `patient` after `overflow_wait`. Raises django.db.Error."""

@@ -75,7 +75,7 @@ class Clerk:
         self.desks: dict[str, Desk] = {}
         self.inbox = Inbox()
         # Guards the start of the thread.
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         self._stop_at: float | None = None
         # From here on only the clerk's own thread reads and writes.
