@@ -6,7 +6,6 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from yao_tasks.core.errors import JobNotFound
-from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import (
     SUCCESS,
     WARNING,
@@ -16,6 +15,7 @@ from yao_tasks.dashboard.steering import (
     pool_that_can,
     record,
 )
+from yao_tasks.refusals import REFUSALS, refusal
 
 
 @require_POST

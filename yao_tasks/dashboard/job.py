@@ -17,11 +17,11 @@ from yao_tasks.dashboard.failures import end_of
 from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import NoPage, page
-from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.dashboard.statuses import failure, status_of
 from yao_tasks.dashboard.steering import pool_that_can
 from yao_tasks.dashboard.timeline import Run, runs_of, timeline
 from yao_tasks.pools import Pool
+from yao_tasks.redaction import Redaction
 
 # What is shown of a traceback, from its end: deep ones are megabytes.
 TRACEBACK_LENGTH = 16_000
