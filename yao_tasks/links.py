@@ -11,6 +11,7 @@ from django.core.signing import BadSignature, TimestampSigner
 from django.urls import NoReverseMatch, reverse
 
 from yao_tasks import conf
+from yao_tasks.core.errors import BadJobId
 from yao_tasks.core.faults import shown
 
 PARAMETER = "link"
@@ -22,11 +23,11 @@ LONGEST = 100
 def job_url(task: str, job_id: int) -> str:
     """A signed path at which the job's state can be read, for `LINK_AGE` seconds from now. Any thread may call it.
 
-    Whether there is such a task or job isn't asked. TypeError where `job_id` is no int; ImproperlyConfigured
+    Whether there is such a task or job isn't asked. BadJobId where `job_id` is no int; ImproperlyConfigured
     where `yao_tasks.urls` isn't among the site's URLs.
     """
     if type(job_id) is not int:
-        raise TypeError(f"job_url: {shown(job_id)} is no job id. Give the whole number that add returned.")
+        raise BadJobId(f"job_url: {shown(job_id)} is no job id. Give the whole number that add returned.")
     try:
         path = reverse("yao_tasks:status", args=[task, job_id])
     except NoReverseMatch as error:
