@@ -75,8 +75,10 @@ class Source {
       if (this.deaf === 1) return this.begin(); // the server is back
     } catch {
       if (turn !== this.turn) return;
-      this.pause = Math.min(2 * this.pause, SELDOM);
-      if (!this.unknown) this.each("say", "lost");
+      if (!this.unknown) {
+        this.pause = Math.min(2 * this.pause, SELDOM);
+        this.each("say", "lost");
+      }
     }
     this.timer = setTimeout(() => this.ask(turn), wait || this.pause);
   }
