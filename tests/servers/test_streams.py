@@ -251,3 +251,23 @@ def test_a_wait_for_what_is_not_there_leaves_threads_for_others(streaming: Site)
 
     assert run(flood) < 0.5 * SLOW
     until(server.listens)
+
+
+def test_a_status_costs_little_more_than_a_view_that_does_nothing(streaming: Site) -> None:
+    server = gunicorn(streaming)
+    path = events_path(server).replace("events/", "")
+
+    async def measure() -> float:
+        client = Client(server)
+        times: dict[str, list[float]] = {path: [], "/empty/": []}
+        for _ in range(600):
+            for one, took in times.items():
+                began = time.perf_counter()
+                assert (await client.open(one))[0] == 200
+                took.append(time.perf_counter() - began)
+        return statistics.median(times[path]) / statistics.median(times["/empty/"])
+
+    ratio = run(measure)
+    print(f"\na status takes {ratio:.2f} times as long")
+
+    assert ratio < 1.5

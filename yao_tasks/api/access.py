@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from yao_tasks import links
 from yao_tasks.api.answers import Refused
@@ -17,7 +17,6 @@ class Reader:
 
     name: str
     """Whose streams are counted together."""
-    language: str
     is_staff: bool = False
     """By permission: he sees the whole of JobInfo, but for what the next two say. Else he has a link to this job."""
     sees_traceback: bool = False
@@ -27,15 +26,13 @@ class Reader:
 
 def reader_of(request: HttpRequest, task: str, job_id: int) -> Reader | None:
     """Who asks for this job; None: nobody who may see it. With a good link no session is looked at."""
-    language = get_language() or ""
     signatures = request.GET.getlist(links.PARAMETER)
     if len(signatures) == 1 and links.opens(signatures[0], task, job_id):
-        return Reader(name=f"{task}/{job_id}", language=language)
+        return Reader(name=f"{task}/{job_id}")
     if not has(request, VIEW_JOBS):
         return None
     return Reader(
         name=f"user {request.user.pk}",
-        language=language,
         is_staff=True,
         sees_traceback=has(request, OPERATE_JOBS),
         sees_data=has(request, VIEW_JOB_ARGS),

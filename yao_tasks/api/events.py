@@ -1,14 +1,15 @@
 """A job's events as they come (Server-Sent Events): where it is, and how it ends."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from yao_tasks import conf, servers
 from yao_tasks.api import frames, places
-from yao_tasks.api.access import Reader, reader_of
+from yao_tasks.api.access import reader_of
 from yao_tasks.api.answers import Refused, answers
 from yao_tasks.api.finding import find
 from yao_tasks.api.places import Place
@@ -16,6 +17,9 @@ from yao_tasks.api.threads import close_connections
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.pools import Pool
+
+Frame = Callable[[JobInfo], tuple[str, bytes]]
+"""Writes a picture as an event: its id, and its text."""
 
 # A browser comes back by itself; what is open for ever outlives proxies' tables, sessions and links (s).
 LONGEST = 600.0
@@ -35,15 +39,16 @@ def events(request: HttpRequest, task: str, job_id: int) -> HttpResponseBase:
     reader = reader_of(request, task, job_id)
     pool, info = find(request, task, job_id, reader)
     assert reader is not None
-    seen = request.headers.get("Last-Event-ID", "")
-    if info.is_finished and frames.frame(info, pool.config, reader)[0] == seen:
+    seen, language = request.headers.get("Last-Event-ID", ""), get_language() or ""
+    frame = partial(frames.frame, definition=pool.config, reader=reader, language=language)
+    if info.is_finished and frame(info)[0] == seen:
         return HttpResponse(status=204)
     if request.method == "HEAD":
         return _with_headers(HttpResponse(content_type=frames.TYPE))
     place = places.take(reader.name, request.META, threaded=not is_asgi)
     stream = _stream if is_asgi else _stream_in_thread
     return _with_headers(
-        StreamingHttpResponse(stream(pool, info, reader, seen, place), content_type=frames.TYPE)
+        StreamingHttpResponse(stream(pool, info, frame, seen, place), content_type=frames.TYPE)
     )
 
 
@@ -53,24 +58,23 @@ def _with_headers(answer: HttpResponseBase) -> HttpResponseBase:
     return answer
 
 
-async def _stream(pool: Pool, info: JobInfo, reader: Reader, seen: str, place: Place) -> AsyncIterator[bytes]:
+async def _stream(pool: Pool, info: JobInfo, frame: Frame, seen: str, place: Place) -> AsyncIterator[bytes]:
     """All that is to be said, under ASGI: no thread waits."""
     # Only where they are used: they bring in asyncio.
     from yao_tasks.api.feeds import follow
     from yao_tasks.api.threads import let_go
 
     until = time.monotonic() + LONGEST
-    definition = pool.config
     try:
         await let_go()
         yield frames.opening()
         async with follow(pool, info) as feed:
             while True:
                 shown = feed.info
-                mark, frame = frames.frame(shown, definition, reader)
+                mark, text = frame(shown)
                 if mark != seen:
                     seen = mark
-                    yield frame
+                    yield text
                 if shown.is_finished or feed.is_over or time.monotonic() > until:
                     return
                 await feed.wait(shown, frames.HEARTBEAT)
@@ -80,18 +84,17 @@ async def _stream(pool: Pool, info: JobInfo, reader: Reader, seen: str, place: P
         place.leave()
 
 
-def _stream_in_thread(pool: Pool, info: JobInfo, reader: Reader, seen: str, place: Place) -> Iterator[bytes]:
+def _stream_in_thread(pool: Pool, info: JobInfo, frame: Frame, seen: str, place: Place) -> Iterator[bytes]:
     """The same under WSGI: the thread that answers the request looks again and again."""
     until = time.monotonic() + LONGEST_IN_THREAD
-    definition = pool.config
     try:
         yield frames.opening()
         said = time.monotonic()
         while True:
-            mark, frame = frames.frame(info, definition, reader)
+            mark, text = frame(info)
             now = time.monotonic()
             if mark != seen or now - said > frames.HEARTBEAT:
-                yield frame if mark != seen else frames.PING
+                yield text if mark != seen else frames.PING
                 seen, said = mark, now
             if info.is_finished or now > until or servers.is_leaving():
                 return

@@ -57,7 +57,7 @@ def find(request: HttpRequest, task: str, job_id: int, reader: Reader | None) ->
 def _look(task: str, job_id: int, reader: Reader | None) -> tuple[Pool, JobInfo] | None:
     if reader is None or task not in tasks:
         return None
-    pool = tasks[task]
+    pool = Pool(task)
     try:
         return pool, pool.get(job_id)
     except JobElsewhere as error:

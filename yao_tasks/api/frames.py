@@ -1,12 +1,11 @@
 """What an event stream consists of, as https://html.spec.whatwg.org/multipage/server-sent-events.html has it."""
 
-import json
 import random
 
 from django.utils.translation import override
 
 from yao_tasks.api.access import Reader
-from yao_tasks.api.pictures import digest, picture
+from yao_tasks.api.pictures import picture, written
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.jobs import FAILURE_NAME, SUCCESS_NAME, JobInfo
 
@@ -31,9 +30,9 @@ def opening() -> bytes:
     return b"retry: %d\n%b" % (random.randint(1_000, 3_000), PING)  # noqa: S311 - no secret
 
 
-def frame(info: JobInfo, definition: Definition, reader: Reader) -> tuple[str, bytes]:
+def frame(info: JobInfo, definition: Definition, reader: Reader, language: str) -> tuple[str, bytes]:
     """The picture's id, and the event that tells of it."""
-    with override(reader.language or None):
-        shown = picture(info, definition, reader)
-    name, mark = NAMES.get(info.status, "progress"), digest(shown)[:16]
-    return mark, f"id: {mark}\nevent: {name}\ndata: {json.dumps(shown)}\n\n".encode()
+    with override(language or None):
+        text, mark = written(picture(info, definition, reader))
+    name = NAMES.get(info.status, "progress")
+    return mark, f"id: {mark}\nevent: {name}\ndata: {text}\n\n".encode()

@@ -38,15 +38,12 @@ def picture(info: JobInfo, definition: Definition, reader: Reader) -> dict[str, 
     return {**shown, **_whole(info, reader, hidden, hide)} if reader.is_staff else shown
 
 
-def etag_of(shown: dict[str, Any]) -> str:
-    """A weak tag: two pictures that differ only in time that has passed are the same."""
-    return f'W/"{digest(shown)}"'
-
-
-def digest(shown: dict[str, Any]) -> str:
-    """A picture in short."""
-    lasting = {name: value for name, value in shown.items() if name not in MOVING}
-    return hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:32]
+def written(shown: dict[str, Any]) -> tuple[str, str]:
+    """A picture as JSON, and in short: two that differ only in time that has passed are the same."""
+    moving = {name: shown.pop(name) for name in MOVING}
+    lasting = json.dumps(shown)
+    mark = hashlib.sha256(lasting.encode()).hexdigest()[:16]
+    return f"{lasting[:-1]}, {json.dumps(moving)[1:]}", mark
 
 
 def _whole(info: JobInfo, reader: Reader, hidden: Redaction, hide: Callable[[str], str]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """How a job is."""
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from yao_tasks.api.access import reader_of
 from yao_tasks.api.answers import answers
 from yao_tasks.api.finding import find
-from yao_tasks.api.pictures import etag_of, picture
+from yao_tasks.api.pictures import picture, written
 
 
 @answers("GET", "HEAD")
@@ -15,8 +15,12 @@ def status(request: HttpRequest, task: str, job_id: int) -> HttpResponseBase:
     reader = reader_of(request, task, job_id)
     pool, info = find(request, task, job_id, reader)
     assert reader is not None
-    shown = picture(info, pool.config, reader)
-    etag = etag_of(shown)
-    answer = get_conditional_response(request, etag=etag) or JsonResponse(shown)
+    text, mark = written(picture(info, pool.config, reader))
+    # A weak one, since it is that of all but the time.
+    etag = f'W/"{mark}"'
+    answer: HttpResponseBase | None = None
+    if "HTTP_IF_NONE_MATCH" in request.META:
+        answer = get_conditional_response(request, etag=etag)
+    answer = answer or HttpResponse(text, content_type="application/json")
     answer.headers["ETag"] = etag
     return answer

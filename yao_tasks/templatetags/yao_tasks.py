@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from yao_tasks import conf
 from yao_tasks.api.access import Reader
@@ -46,7 +46,7 @@ def _shown(task: str, job_id: int) -> dict[str, Any]:
     except JobNotFound:
         # Not yet, perhaps, or in another process: the script asks again.
         return {"status": "WAITING", "current": 0, "total": 0, "message": "", "response": None}
-    return picture(info, pool.config, Reader(name="", language=get_language() or ""))
+    return picture(info, pool.config, Reader(name=""))
 
 
 def _bar(shown: dict[str, Any]) -> dict[str, str]:
