@@ -26,7 +26,15 @@ LAYERS = [
     ],
     ["yao_tasks.testing", "yao_tasks.pytest_plugin", "yao_tasks.process"],
     ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi", "yao_tasks.events"],
-    ["yao_tasks.boot", "yao_tasks.loops", "yao_tasks.leaving", "yao_tasks.options", "yao_tasks.servers"],
+    [
+        "yao_tasks.boot",
+        "yao_tasks.loops",
+        "yao_tasks.leaving",
+        "yao_tasks.options",
+        "yao_tasks.servers",
+        "yao_tasks.offspring",
+        "yao_tasks.house",
+    ],
     ["yao_tasks.callables", "yao_tasks.child"],
     ["yao_tasks.surroundings"],
     ["yao_tasks.engines"],
@@ -221,7 +229,7 @@ def test_each_thing_that_a_lock_may_not_hold_is_seen(line: str) -> None:
 
 
 # The life of a job is written once, in one place: that outranks its length.
-LONG = {"yao_tasks.core.lifecycle": 470}
+LONG = {"yao_tasks.core.lifecycle": 560}
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:

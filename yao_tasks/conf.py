@@ -61,8 +61,8 @@ class Settings:
     # MiB
     child_memory: int | None = field(default=None, metadata=key(whole(1)))
     database: str = field(default="default", metadata=key(readable()))
-    run_durable: bool | None = field(default=None, metadata=key(flag(), built=[]))
-    poll_interval: float = field(default=1.0, metadata=key(number(0, above=True), built=[]))
+    run_durable: bool | None = field(default=None, metadata=key(flag()))
+    poll_interval: float = field(default=1.0, metadata=key(number(0, above=True)))
     record_days: float = field(default=30.0, metadata=key(number(0)))
     record_max: int = field(default=100_000, metadata=key(whole(1)))
     models: dict[str, str] = field(

@@ -49,6 +49,14 @@ def close(task: str) -> None:
     _here.opened = False
 
 
+def drop(alias: str) -> None:
+    """Close this thread's connection to a database, whatever state it is in."""
+    try:
+        connections[alias].close()
+    except Exception:  # noqa: BLE001 - it may be broken in any way
+        del connections[alias]
+
+
 def _tidy(connection: BaseDatabaseWrapper, task: str) -> None:
     if connection.connection is None:
         return

@@ -37,7 +37,7 @@ class Foreground:
         signal.signal(signal.SIGQUIT, self._force)
 
     def run(self) -> int:
-        """Work until told to leave. Answers the exit code: 0, or 1 where a job was lost."""
+        """Work until told to leave. Answers the exit code: 0, or 1 where a job was lost or cut short."""
         self._told.wait()
         return self._drain()
 
@@ -49,7 +49,7 @@ class Foreground:
         while house.live() and (left := self._left()) > 0:
             house.settle_down(min(left, 0.1))
         lost = house.close(max(0.0, self._left()))
-        self.say(f"{len(lost)} jobs were lost; the log names them." if lost else "All jobs have ended.")
+        self.say(f"{len(lost)} jobs were cut short; the log names them." if lost else "All jobs have ended.")
         return 1 if lost else 0
 
     def _left(self) -> float:

@@ -12,7 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from yao_tasks import conf
 from yao_tasks.core import definitions, files
 from yao_tasks.core.definitions import Definition
+from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.faults import Fault
+from yao_tasks.core.keys import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +111,26 @@ def _refuse_guesses(text: str, cast: type, env: environ.Env) -> None:
         plain = True
     if not plain:
         raise ValueError(text)
+
+
+def durable_tasks() -> list[str]:
+    """Return the ids of the tasks whose jobs are durable."""
+    return [one.id for one in loaded().definitions.values() if one.durable]
+
+
+def known_tasks() -> list[str]:
+    """Return the ids of all tasks, former ones too."""
+    read = loaded()
+    return [*read.task_ids, *(former for one in read.definitions.values() for former in one.formerly)]
+
+
+def definition_of(task: str) -> Definition:
+    """The definition of a task. TaskNotFound; ImproperlyConfigured with all that is wrong with its file."""
+    read = loaded()
+    definition = read.definitions.get(task)
+    if definition is not None:
+        return definition
+    faults = [f"{fault.text} {fault.hint}" for fault in read.faults if fault.task == task]
+    if faults:
+        raise ImproperlyConfigured(" ".join(faults))
+    raise TaskNotFound(f'No task is named "{task}". {nearest(task, read.task_ids)}')

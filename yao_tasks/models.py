@@ -37,6 +37,8 @@ class JobOwner(models.Model):
     """`server`, `runtasks` or `command`."""
     release = models.CharField(_("release"), max_length=100, blank=True)
     started_at = models.DateTimeField(_("started"))
+    lock = models.CharField(_("lock file"), max_length=40, blank=True)
+    """In STATE_DIR: locked for as long as the process lives. Empty: it holds no claims."""
     lease_until = models.DateTimeField(_("lease until"), null=True)
     """On the database's clock, for those who can't look whether the process lives; None: it holds no claims."""
     ended_at = models.DateTimeField(_("ended"), null=True)
@@ -126,6 +128,8 @@ class JobRecord(models.Model):
             models.Index(fields=["task", "added_at"], name="yao_tasks_task_added"),
             models.Index(fields=["status", "added_at"], name="yao_tasks_status_added"),
             models.Index(fields=["ended_at"], name="yao_tasks_ended"),
+            # What a claim asks for: the next of a task that wait.
+            models.Index(fields=["status", "task", "-priority", "id"], name="yao_tasks_claim"),
         )
 
     def __str__(self) -> str:

@@ -148,7 +148,7 @@ class Pool:
     @property
     def config(self) -> Definition:
         """The definition as loaded: attributes, and a read-only mapping."""
-        return boot.definition_of(self.id)
+        return loading.definition_of(self.id)
 
     def metrics(self) -> dict[str, Any]:
         """The pool in numbers: `added`, `started`, `succeeded`, `failed` (by kind), `retried`, `refused`; now:
@@ -238,7 +238,7 @@ class Tasks(Mapping[str, Pool]):
     def __getitem__(self, task: str) -> Pool:
         # While Django starts, files can't be found yet: the handle says later what is wrong.
         if apps.ready and task not in self:
-            boot.definition_of(task)
+            loading.definition_of(task)
         return Pool(task)
 
     def __contains__(self, task: object) -> bool:

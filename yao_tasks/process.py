@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from yao_tasks import boot, handlers
+from yao_tasks import boot, handlers, loading
 from yao_tasks.core.current import current_job
 from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, QueueFull
 from yao_tasks.core.log import logger
@@ -100,7 +100,7 @@ def _cancel(task: str, job_id: int) -> bool:
 
 
 def _config(task: str) -> dict[str, Any]:
-    return dict(boot.definition_of(task))
+    return dict(loading.definition_of(task))
 
 
 _VERBS: dict[str, Callable[..., Any]] = {

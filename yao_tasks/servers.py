@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 
 # Of a server that nobody has told us of: as many threads as waitress has.
@@ -62,3 +63,9 @@ def spare_threads(environ: Mapping[str, Any]) -> int | None:
 def stream_threads(all_of_them: int) -> int:
     """How many threads of a server event streams may hold: the other half answers the site's users."""
     return all_of_them // 2
+
+
+def is_test() -> bool:
+    """Whether Django's test environment is set up here."""
+    # What setup_test_environment puts there for the time of a test run.
+    return hasattr(mail, "outbox")

@@ -5,10 +5,10 @@ import time
 from typing import Any
 
 from tests.conformance import bridge
-from yao_tasks.boot import child_environ
 from yao_tasks.core.children.child import Child
 from yao_tasks.core.children.frames import ROOM
 from yao_tasks.core.children.spawner import Spawner
+from yao_tasks.offspring import child_environ
 
 _server: bridge.Server | None = None
 _lasting: Spawner | None = None

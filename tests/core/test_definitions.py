@@ -317,8 +317,6 @@ def test_only_coroutines_may_be_more_than_a_thousand(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "hint"),
     [
-        ("durable", True, 'Leave "durable" out.'),
-        ("formerly", ["greeting"], 'Leave "formerly" out.'),
         ("engine", "host", 'Leave "engine" out, or give "embedded" or "inline".'),
         ("engine", "celery", 'Leave "engine" out, or give "embedded" or "inline".'),
     ],
@@ -345,8 +343,6 @@ def test_the_default_of_a_feature_that_is_not_built_is_taken() -> None:
         give_up_on=[],
         unique=False,
         record=False,
-        durable=False,
-        formerly=[],
         engine="inline",
         worker_max=None,
         retention=None,
@@ -356,7 +352,14 @@ def test_the_default_of_a_feature_that_is_not_built_is_taken() -> None:
 def test_all_faults_of_a_file_come_at_once() -> None:
     """B8."""
     definition, faults = parse(
-        {**GOOD, "size": 0, "timeout": 0, "zise": 1, "event": {"ad": "x", "add": "no path"}, "durable": True},
+        {
+            **GOOD,
+            "size": 0,
+            "timeout": 0,
+            "zise": 1,
+            "event": {"ad": "x", "add": "no path"},
+            "engine": "host",
+        },
         FILE,
         "welcome",
         env,
@@ -369,7 +372,7 @@ def test_all_faults_of_a_file_come_at_once() -> None:
         (Code.WRONG_VALUE, "event.add"),
         (Code.WRONG_VALUE, "size"),
         (Code.WRONG_VALUE, "timeout"),
-        (Code.NOT_BUILT, "durable"),
+        (Code.NOT_BUILT, "engine"),
     ]
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.conformance.conftest import as_coroutine
 from tests.conformance.lending import Lender
 from tests.conftest import Site, until
-from yao_tasks import boot
+from yao_tasks import boot, offspring
 from yao_tasks.core import lifecycle
 from yao_tasks.core.errors import DuplicateJob, JobNotFound, QueueFull
 from yao_tasks.engines import transactions
@@ -329,7 +329,7 @@ def test_in_a_storm_each_job_ends_exactly_once_and_nothing_is_left(
     print(f"seed: {SEED}; YAO_TASKS_SEED={SEED} repeats it")
     settings.YAO_TASKS = {**settings.YAO_TASKS, "RETENTION_MAX": 10**6}
     if kind == "process":
-        monkeypatch.setattr(boot, "Spawner", Lender)
+        monkeypatch.setattr(offspring, "Spawner", Lender)
     storm = Storm(site, jobs, kind)
     monkeypatch.setattr(transactions, "open_block", lambda _: getattr(storm.here, "connection", None))
 

@@ -341,7 +341,7 @@ def test_a_job_that_does_not_end_in_time_is_lost_named_and_the_exit_code_is_1(pr
     text, took = leave(process, 10)
 
     assert process.returncode == 1
-    assert "1 jobs were lost" in text
+    assert "1 jobs were cut short" in text
     assert "nap: the pool was closed before 1 of its jobs could end" in text
     assert took < 5
 

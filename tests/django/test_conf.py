@@ -190,8 +190,6 @@ def test_a_wrong_value_is_told_and_its_default_used(
         ("ENGINE", "celery"),
         ("SOCKET", "/run/site/tasks.sock"),
         ("HOST_WAIT", 6),
-        ("RUN_DURABLE", True),
-        ("POLL_INTERVAL", 5),
         ("MODELS", {"task": "app.Task"}),
     ],
 )

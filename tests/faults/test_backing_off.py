@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SECONDS, Site, until
-from yao_tasks import boot, current_job
+from yao_tasks import boot, current_job, house
 from yao_tasks.core.clock import Clock
 from yao_tasks.pools import Pool
 
@@ -29,7 +29,7 @@ class Trial:
 
     def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch, **keys: Any) -> None:
         self.hands = Hands()
-        monkeypatch.setattr(boot, "Clock", lambda **keys: Clock(self.hands, **keys))
+        monkeypatch.setattr(house, "Clock", lambda **keys: Clock(self.hands, **keys))
         self.starts: list[float] = []
         self.pool: Pool = site.task("job", self._work, attempts=3, worker_nums=1, timeout=86_400, **keys)
         engine: Any = boot.engine("job")

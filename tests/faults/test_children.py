@@ -20,7 +20,7 @@ import pytest
 from tests import children
 from tests.conftest import SECONDS, Site, until
 from tests.faults.conftest import Project
-from yao_tasks import boot
+from yao_tasks import boot, offspring
 from yao_tasks.core.children.budget import Budget
 from yao_tasks.core.children.spawner import python
 from yao_tasks.pools import Pool, tasks
@@ -148,8 +148,8 @@ def test_a_child_that_can_not_start_is_told_once_and_its_jobs_wait(
         tries.append(time.monotonic())
         return {**boot_environ(), **({"DJANGO_SETTINGS_MODULE": "tests.no_such_settings"} if broken else {})}
 
-    boot_environ = boot.child_environ
-    monkeypatch.setattr(boot, "child_environ", environ)
+    boot_environ = offspring.child_environ
+    monkeypatch.setattr(offspring, "child_environ", environ)
     # A second, in the place of which the test waits a tenth.
     monkeypatch.setattr("yao_tasks.core.children.budget.SPARE", 1)
     pool = child_task("pid", worker_nums=1)
@@ -216,7 +216,7 @@ def test_no_child_starts_while_a_pool_without_work_waits(
         tries.append(time.monotonic())
         return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.no_such_settings"}
 
-    monkeypatch.setattr(boot, "child_environ", environ)
+    monkeypatch.setattr(offspring, "child_environ", environ)
     pool = child_task("pid", worker_nums=1)
     job_id = pool.add()
     until(lambda: pool.metrics()["trouble"], "it to fail")

@@ -1,6 +1,7 @@
 """One run in a child: call the handler in a fresh context, and put how that ended into a frame."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -43,6 +44,12 @@ class Reporter:
     def closing(self) -> bool:
         """Whether the pool is being closed."""
         return self.link.is_closing
+
+    def finishing(self, job: Job, attempt: int, result: object) -> AbstractContextManager[None]:
+        """The end is the parent's to write."""
+        raise RuntimeError(
+            f'"{self.life.task}" runs in a process of its own, and finishing() is for handlers in threads.'
+        )
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Send a run's progress. JobNotFound once it is over."""

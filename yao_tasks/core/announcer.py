@@ -8,6 +8,7 @@ and the clock must never wait for foreign code.
 import math
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -88,6 +89,12 @@ class Announcer:
             job.row.touch(job)
         if self.events.progress is not None:
             self.pass_on(job, progress)
+
+    def finishing(self, job: Job, attempt: int, result: object) -> AbstractContextManager[None]:
+        """Let a run write its job's end itself, as `CurrentJob.finishing` says."""
+        raise RuntimeError(
+            f'"{self.life.task}" is not durable: its jobs have no end that could be committed.'
+        )
 
     def progressed(self, job: Job, progress: Progress) -> None:
         """Tell `event.progress`."""

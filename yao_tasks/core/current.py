@@ -1,17 +1,20 @@
 """`current_job()`: what a handler or an event knows of the job that it works for."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager
 from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from yao_tasks.core.jobs import FAILED, READY, RETRYING, Job
+from yao_tasks.core.jobs import DROPPED, ENDING, FAILED, READY, RETRYING, Job
 
 Row = TypeVar("Row")
 
 # A bar that moves ten times a second looks smooth; each report may call an event.
 TRACK_SECONDS = 0.1
+# Of a job one of whose runs has begun: that run is over.
+_OVER = (RETRYING, ENDING, DROPPED)
 
 
 class LifeSigns(Protocol):
@@ -43,6 +46,9 @@ class Reporter(Protocol):
 
     def report(self, job: Job, attempt: int | None, current: float, total: float, message: str) -> None:
         """Store and tell a job's progress."""
+
+    def finishing(self, job: Job, attempt: int, result: object) -> AbstractContextManager[None]:
+        """Let a run write its job's end itself."""
 
 
 class CurrentJob:
@@ -83,9 +89,9 @@ class CurrentJob:
         job, error = self._job, self._job.error
         if job.status == FAILED and error is not None:
             return error.kind != "raised"
-        # Between two runs this one is over; in event.add there is none yet.
-        between = job.status == RETRYING or (job.status == READY and self.attempt > 0)
-        return between or job.attempt != self.attempt
+        # Between two runs this one is over, as it is where its end is being written; in event.add there is none yet.
+        over = job.status in _OVER or (job.status == READY and self.attempt > 0)
+        return over or job.attempt != self.attempt
 
     @property
     def stopping(self) -> bool:
@@ -108,6 +114,15 @@ class CurrentJob:
                 told_at = now
                 self.progress(count, total or 0, message)
         self.progress(count, total or count, message)
+
+    def finishing(self, result: object = None) -> AbstractContextManager[None]:
+        """`with job.finishing(result):` the rows written inside and the job's end, SUCCESS, are one transaction.
+
+        It is one of `YAO_TASKS["DATABASE"]`, committed at the end of the block, for handlers of durable tasks in
+        threads. Raises JobNotFound at that end where the run was settled meanwhile, and nothing is written then;
+        RuntimeError where the task is not durable; TypeError, ValueError for a result that can't be kept.
+        """
+        return self._reporter.finishing(self._job, self.attempt, result)
 
     def progress(self, current: float, total: float = 0, message: str = "") -> None:
         """Report how far this run is. JobNotFound once it is settled; ValueError, TypeError for what is no number."""

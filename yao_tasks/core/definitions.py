@@ -101,12 +101,17 @@ class Definition(Mapping[str, object]):
     retention: float | None = field(default=None, metadata=key(number(0, 86_400)))
     unique: bool = field(default=False, metadata=key(flag()))
     record: bool = field(default=False, metadata=key(flag()))
-    durable: bool = field(default=False, metadata=key(flag(), built=[]))
-    formerly: tuple[str, ...] = field(default=(), metadata=key(listing(id_of_task()), built=[]))
+    durable: bool = field(default=False, metadata=key(flag()))
+    formerly: tuple[str, ...] = field(default=(), metadata=key(listing(id_of_task())))
     engine: str | None = field(
         default=None,
         metadata=key(choice("embedded", "inline", "host", "celery"), built=["embedded", "inline"]),
     )
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether its jobs are rows in the database, one way or the other."""
+        return self.record or self.durable
 
     def __getitem__(self, name: str) -> object:
         if name not in KEYS:

@@ -159,22 +159,31 @@ class Ends:
     def timed_out(self, job: Job, attempt: int, seconds: float) -> None:
         """The deadline of a run has passed. Called by the clock."""
         now = self.clock.monotonic()
+        error, delay = self.verdict_of_timeout(job, attempt, seconds)
+        if delay is None:
+            self.cut(job, error, among=RUNS, attempt=attempt)
+        elif self.life.postpone(job, attempt, now + delay, stuck=True):
+            self.left_behind(job, attempt)
+            self.times.retried(now)
+            self._note_run(job, attempt, now, error)
+            log.aside(log.retrying, self.life.task, job, attempt, error, delay)
+            self._again(job, attempt, now, delay)
+
+    def verdict_of_timeout(self, job: Job, attempt: int, seconds: float) -> tuple[JobError, float | None]:
+        """How a run that took longer than that is told, and in how many seconds it is tried again; None: never."""
         text = f"The run took longer than {seconds:g} s."
         stoppable = self.workforce.stoppable
         delay = self.policy.delay_of_timeout(JobTimeout(text), attempt - job.base, stoppable=stoppable)
-        if delay is None:
-            reason = ""
-            if attempt - job.base > self.policy.attempts > 0:
-                reason = " It was the last that its definition allows."
-            elif not stoppable:
-                reason = " It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
-            self.cut(job, timed_out(text + reason), among=RUNS, attempt=attempt)
-        elif self.life.postpone(job, attempt, now + delay, stuck=True):
-            self._left_behind(job, attempt, now)
-            self.times.retried(now)
-            self._note_run(job, attempt, now, timed_out(text))
-            log.aside(log.retrying, self.life.task, job, attempt, timed_out(text), delay)
-            self._again(job, attempt, now, delay)
+        if delay is not None:
+            return timed_out(text), delay
+        reason = ""
+        if attempt - job.base > self.policy.attempts > 0:
+            reason = " It was the last that its definition allows."
+        elif not stoppable:
+            reason = (
+                " It isn't tried again: a thread can't be stopped, and this one may still be doing its work."
+            )
+        return timed_out(text + reason), None
 
     def cut(self, job: Job, error: JobError, *, among: range = LIVE, attempt: int | None = None) -> bool:
         """End a live job from outside; as `Lifecycle.end` says. False if there was nothing to end."""
@@ -183,7 +192,7 @@ class Ends:
         if before is None:
             return False
         if before == RUNNING:
-            self._left_behind(job, job.attempt, now)
+            self.left_behind(job, job.attempt)
         self.times.failed(job, now, ran=before == RUNNING)
         if job.row is not None and before != HELD:
             job.row.touch(job)
@@ -217,13 +226,14 @@ class Ends:
         if job is not None and job.added == added and self.life.ready(job, attempt, self.clock.monotonic()):
             self.workforce.offer(job)
 
-    def _left_behind(self, job: Job, attempt: int, now: float) -> None:
+    def left_behind(self, job: Job, attempt: int) -> None:
         """A run was settled while a worker is in it: the worker is stuck until it comes back."""
         run = (job.id, attempt)
         with self._guard:
             if run in self._came_back:
                 self._came_back.remove(run)
                 return
+            now = self.monotonic()
             self.cut_off[run] = (job.worker or "", now)
         self.workforce.stop(job, attempt)
         self.clock.at(now + GRACE, self.workforce.relieve)

@@ -69,6 +69,12 @@ class Ids:
         except StopIteration:
             return self._from_next_block()
 
+    def leave_block(self, job_id: int) -> None:
+        """The block of this id is another machine's, too: go on with a new one."""
+        with self._changing:
+            if job_id // BLOCK == self._block:
+                self._ids = iter(range(0))
+
     def is_ours(self, job_id: int) -> bool:
         """Whether the id is of a block that this process has taken."""
         return job_id // BLOCK in self._taken

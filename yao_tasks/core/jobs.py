@@ -14,12 +14,19 @@ DELAYED = 2  # not due yet
 RETRYING = 3  # between two runs
 READY = 4  # a worker may take it
 RUNNING = 5
-SUCCEEDED = 6
-FAILED = 7
-DROPPED = 8  # its transaction was rolled back: it never was
+ENDING = 6  # the run of a durable job is over, and its end is being written
+SUCCEEDED = 7
+FAILED = 8
+DROPPED = 9  # its transaction was rolled back: it never was; or this process has let go of a durable one
 
 WAITING_NAME, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME = "WAITING", "RUNNING", "SUCCESS", "FAILURE"
-PUBLIC = (*(WAITING_NAME,) * 5, RUNNING_NAME, SUCCESS_NAME, FAILURE_NAME, WAITING_NAME)
+PUBLIC = (
+    *(WAITING_NAME,) * 5,
+    *(RUNNING_NAME,) * 2,
+    SUCCESS_NAME,
+    FAILURE_NAME,
+    WAITING_NAME,
+)
 CODES = {WAITING_NAME: 1, RUNNING_NAME: 2, SUCCESS_NAME: 3, FAILURE_NAME: 4}
 
 # What a picture tells beside its fields.

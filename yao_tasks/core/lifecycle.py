@@ -5,6 +5,11 @@
       '--drop--> DROPPED '-> DELAYED -ready' '-- RETRYING <-' postpone
     HELD, ADDING, DELAYED, RETRYING, READY, RUNNING --end (deadline, cancel, loss)--> FAILED
 
+A durable job is a row, and lives here only from its claim to the end of that run, which counts once it is written:
+
+    (claimed) --adopt--> READY --start--> RUNNING --finish--> ENDING --settle--> SUCCEEDED, FAILED
+                           '------------------'------------------'--let_go--> DROPPED (its row lives on)
+
 Each method takes the pool's lock once, for a few straight lines: reads, stores and `del`. Never a call, a
 loop, or a new container in there: CPython hands the GIL over at calls, and a lock held across one becomes
 contended (ten times slower with ten threads); a new container can start a garbage collection, and with it
@@ -17,21 +22,13 @@ The first to settle a run wins. `attempt` names the run that the caller speaks o
 from threading import Lock
 from typing import Any, NoReturn
 
-from yao_tasks.core.errors import (
-    BadJobId,
-    DuplicateJob,
-    JobLost,
-    JobNotFound,
-    PoolClosed,
-    PoolSaturated,
-    QueueFull,
-    name_of,
-)
+from yao_tasks.core.errors import JobLost, JobNotFound, name_of
 from yao_tasks.core.jobs import (
     ADDING,
     CODES,
     DELAYED,
     DROPPED,
+    ENDING,
     FAILED,
     FAILURE_NAME,
     HELD,
@@ -45,12 +42,14 @@ from yao_tasks.core.jobs import (
     JobError,
     Progress,
 )
+from yao_tasks.core.refusals import refuse
 from yao_tasks.core.waiting import wake
 
 # States in which a job can be ended, in the order of `jobs.py`.
-LIVE = range(HELD, SUCCEEDED)
+LIVE = range(HELD, ENDING)
 WAITS = range(HELD, RUNNING)
-RUNS = range(RUNNING, SUCCEEDED)
+RUNS = range(RUNNING, ENDING)
+LET_GO = range(READY, SUCCEEDED)
 
 
 class Lifecycle:
@@ -188,29 +187,20 @@ class Lifecycle:
         with self.lock:
             self.refused += count
 
-    def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> None:
-        if closing:
-            raise PoolClosed(f'The pool of "{self.task}" is closed: it takes no more jobs.')
-        if taken:
-            raise BadJobId(
-                f'Job {job_id} of "{self.task}" exists already. Let event.next return a new id each time.'
-            )
-        if twin:
-            raise DuplicateJob(
-                f'"{self.task}" has a job like this already, {twin}, which has not ended.', job_id=twin
-            )
-        if saturated:
-            raise PoolSaturated(
-                f'All {self.threads} workers of "{self.task}" are stuck in runs that have timed out or were '
-                "cancelled. What waits will run when one comes back; look at their stacks in metrics()."
-            )
-        self.refuse_full()
+    def count_failure(self, kind: str) -> None:
+        """A job failed that this process did not run."""
+        with self.lock:
+            self.failed[kind] += 1
 
-    def refuse_full(self) -> NoReturn:
-        """Raise QueueFull."""
-        raise QueueFull(
-            f'"{self.task}" has {self.size} jobs waiting beyond its free workers, as many as its "size" allows. '
-            "Add the job later, or raise size or worker_nums."
+    def _refuse(self, job_id: int, *, closing: bool, taken: bool, twin: int, saturated: bool) -> NoReturn:
+        refuse(
+            self.task,
+            job_id,
+            closing=closing,
+            taken=taken,
+            twin=twin,
+            saturated=self.threads if saturated else 0,
+            size=self.size,
         )
 
     def accept(self, job: Job) -> bool:
@@ -427,6 +417,80 @@ class Lifecycle:
         wake(waiters)
         return before
 
+    # Durable jobs
+
+    def adopt(self, job: Job) -> bool:
+        """Take in a job that this process has claimed. False if it is here already, or the pool is being closed."""
+        job_id = job.id
+        with self.lock:
+            taken = not self.closing and job_id not in self.jobs
+            if taken:
+                job.status = READY
+                self.jobs[job_id] = job
+                self.queued += job.attempt == job.base
+                self.ready_count += 1
+        return taken
+
+    def finish(self, job: Job, attempt: int, *, stuck: bool = False) -> bool:
+        """A run is over, and its end is to be written. False if the run was settled before.
+
+        `stuck`: it was cut off, and its worker is still in it.
+        """
+        job_id = job.id
+        with self.lock:
+            current = job.status == RUNNING and job.attempt == attempt
+            if current:
+                job.status = ENDING
+                del self.running[job_id]
+                self.stuck += stuck
+        return current
+
+    def settle(self, job: Job, result: Any, error: JobError | None, now: float) -> None:
+        """The end that was being written is committed; `error` None: it succeeded. `now`: when the run was over."""
+        job_id = job.id
+        waiters = None
+        with self.lock:
+            if job.status == ENDING:
+                job.status = SUCCEEDED if error is None else FAILED
+                job.result = result
+                job.error = error
+                job.ended = now
+                waiters = job.waiters
+                job.waiters = None
+                del self.jobs[job_id]
+                if error is None:
+                    self.succeeded += 1
+                else:
+                    self.failed[error.kind] += 1
+        wake(waiters)
+
+    def let_go(self, job: Job, *, among: range = LET_GO, retried: bool = False) -> int | None:
+        """This process has to do with the job no longer; its row says what becomes of it.
+
+        Answers what it was before, None if it was none `among` these. Of one that was RUNNING the worker is still
+        in it.
+        """
+        job_id = job.id
+        waiters = None
+        before = None
+        with self.lock:
+            status = job.status
+            if status in among:
+                before = status
+                job.status = DROPPED
+                waiters = job.waiters
+                job.waiters = None
+                del self.jobs[job_id]
+                self.retried += retried
+                if status == RUNNING:
+                    del self.running[job_id]
+                    self.stuck += 1
+                elif status == READY:
+                    self.ready_count -= 1
+                    self.queued -= job.attempt == job.base
+        wake(waiters)
+        return before
+
     def close(self) -> None:
         """Take no more jobs."""
         with self.lock:
@@ -445,12 +509,41 @@ class Lifecycle:
         return current
 
 
+def shadow(job: Job, error: JobError | None = None) -> Job:
+    """A durable job as its events see it where no pool of this process holds it: added just now, or failed."""
+    job.status = ADDING if error is None else FAILED
+    job.error = error
+    return job
+
+
 LEFT_BEHIND = {
     "status": CODES[FAILURE_NAME],
     "kind": "lost",
     "error_type": name_of(JobLost),
 }
 """The columns of a row whose job ended with its process: nobody is left to end it in memory."""
+
+
+def ended_as(error: JobError) -> dict[str, object]:
+    """The columns of a row whose job ended that way while no process ran it."""
+    return {
+        "status": CODES[FAILURE_NAME],
+        "kind": error.kind,
+        "error_type": error.type,
+        "error": error.message,
+        "traceback": error.traceback,
+        "unique_key": None,
+        "token": None,
+        "due_at": None,
+    }
+
+
+RETURNED = {
+    "status": CODES[WAITING_NAME],
+    "owner": None,
+    "token": None,
+}
+"""The columns of a durable job that waits again: given back, or taken from a process that is dead."""
 
 TRIED_AGAIN = {
     "status": CODES[WAITING_NAME],

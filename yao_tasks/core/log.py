@@ -53,6 +53,33 @@ def late(task: str, job: Job, attempt: int) -> None:
     _write(logging.INFO, task, job, text, attempt, job.id)
 
 
+def fenced(task: str, job: Job) -> None:
+    """A process worked on a job that had been taken from it."""
+    text = "run %s of job %s has ended here, and is refused: the job was cancelled, or is another process's by now."
+    _write(logging.WARNING, task, job, text, job.attempt, job.id)
+
+
+def raised_after_end(task: str, job: Job, exception: BaseException) -> None:
+    """A handler raised after it had written its job's end itself."""
+    told = printable(f"{type(exception).__name__}: {safe_text(exception)}")
+    text = "job %s had ended by finishing(), and its handler raised after that: %s"
+    _write(logging.ERROR, task, job, text, job.id, told, exception=exception)
+
+
+def lost_one(task: str, job: Job) -> None:
+    """A durable job ended with nobody left to run it."""
+    assert job.error is not None
+    _write(logging.ERROR, task, job, "job %s is lost: %s", job.id, printable(job.error.message))
+
+
+def given_back(task: str, ids: list[int]) -> None:
+    """What ran when a pool of durable jobs was closed, by id."""
+    text = "%s: the pool was closed while %s of its jobs ran; they wait to be run again: %s"
+    logger.warning(
+        text, task, len(ids), ", ".join(map(str, ids)), extra={"task": task, "job": None, "attempt": None}
+    )
+
+
 def event_failed(task: str, job: Job, event: str, exception: BaseException) -> None:
     """An event raised: that changes nothing for its job."""
     told = printable(f"{type(exception).__name__}: {safe_text(exception)}")

@@ -9,6 +9,7 @@ from django.db import connections
 from yao_tasks import boot
 from yao_tasks.core.errors import PoolClosed, QueueFull
 from yao_tasks.core.log import logger
+from yao_tasks.house import House
 
 # Who waits for a full queue, or whose pools were closed, looks this often at least (s).
 LOOK = 1.0
@@ -28,7 +29,7 @@ def pace(acts: Sequence[Act], per_second: float) -> None:
     thread.start()
 
 
-def _run(acts: Sequence[Act], pause: float, house: boot.House) -> None:
+def _run(acts: Sequence[Act], pause: float, house: House) -> None:
     try:
         _act(acts, pause, house)
     finally:
@@ -36,7 +37,7 @@ def _run(acts: Sequence[Act], pause: float, house: boot.House) -> None:
         connections.close_all()
 
 
-def _act(acts: Sequence[Act], pause: float, house: boot.House) -> None:
+def _act(acts: Sequence[Act], pause: float, house: House) -> None:
     for place, act in enumerate(acts):
         if place:
             _sleep(pause, house)
@@ -53,7 +54,7 @@ def _act(acts: Sequence[Act], pause: float, house: boot.House) -> None:
             break
 
 
-def _sleep(seconds: float, house: boot.House) -> None:
+def _sleep(seconds: float, house: House) -> None:
     until = time.monotonic() + seconds
     while not house.closed and (left := until - time.monotonic()) > 0:
         time.sleep(min(left, LOOK))

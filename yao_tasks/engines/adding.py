@@ -8,7 +8,7 @@ from itertools import repeat
 from time import time as wall
 from typing import Any, NoReturn
 
-from yao_tasks.core import strict
+from yao_tasks.core import refusals, strict
 from yao_tasks.core.errors import DuplicateJob, PoolClosed, PoolSaturated, QueueFull, TasksError
 from yao_tasks.core.failures import expired, lost
 from yao_tasks.core.jobs import ADDING, DELAYED, HELD, READY, Job, Terms
@@ -174,7 +174,7 @@ class Adding(Parts):
         try:
             if self.places.waiting:
                 # Who came before goes first.
-                self.life.refuse_full()
+                raise refusals.full(self.definition.id, self.life.size)
             self.life.admit(job, status)
         except TasksError as refusal:
             self._wait_or_raise(refusal, bind(self.life.admit, job, status))

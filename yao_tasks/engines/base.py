@@ -93,6 +93,8 @@ class Home:
     """Where recorded jobs are written. It starts with the first of them."""
     carriers: tuple[Callable[[], Callable[[], object] | None], ...]
     """Called at each add, in the caller's thread: what to call in the job's contexts; None: nothing."""
+    restore: Callable[[Mapping[str, Any]], object]
+    """Sets in the calling context what was carried over through a database."""
     loop: Callable[[], "Loop"]
     """The event loop of the process, made when it is first asked for."""
     children: Children | None = None

@@ -12,9 +12,13 @@ Build = Callable[[Definition, Callables, Home], Engine]
 
 def embedded(definition: Definition, callables: Callables, home: Home) -> Engine:
     """The engine of a task whose jobs live in this process."""
-    if not definition.record:
+    if not definition.is_recorded:
         return EmbeddedEngine(definition, callables, home)
-    # Only now: it has models, which no module may import before the apps are loaded.
+    # Only now: they have models, which no module may import before the apps are loaded.
+    if definition.durable:
+        from yao_tasks.engines.durable.engine import DurableEngine
+
+        return DurableEngine(definition, callables, home)
     from yao_tasks.engines.recorded import RecordedEngine
 
     return RecordedEngine(definition, callables, home)

@@ -38,7 +38,7 @@ class _Count:
             self.change(-1)
 
 
-class _CountingAnnouncer(Announcer):
+class CountingAnnouncer(Announcer):
     """Counts the ends that are still to be told."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,7 +58,7 @@ class _CountingAnnouncer(Announcer):
             self.untold.change(-1)
 
 
-class _CountingEnds(Ends):
+class CountingEnds(Ends):
     """Counts the cuts under way: such a job has ended, and its end isn't announced yet."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -74,10 +74,10 @@ class _CountingEnds(Ends):
 class DrainedEngine(EmbeddedEngine):
     """Real threads, whatever the definition's engine is."""
 
-    announcer_class = _CountingAnnouncer
-    ends_class = _CountingEnds
-    announcer: _CountingAnnouncer
-    ends: _CountingEnds
+    announcer_class = CountingAnnouncer
+    ends_class = CountingEnds
+    announcer: CountingAnnouncer
+    ends: CountingEnds
 
     def __init__(self, definition: Definition, callables: Callables, home: Home) -> None:
         super().__init__(definition, callables, replace(home, tidy=connections.close))

@@ -104,7 +104,7 @@ class Parts:
         self.places = Places(self.monotonic)
         self.runner = Runner(self.ends, callables.handler, self.places)
         self.workers = self._employ(callables.worker_type)
-        self.rows = self.make_rows() if definition.record else None
+        self.rows = self.make_rows() if definition.is_recorded else None
         self.dropped = transactions.Dropped()
         self.batches = Batches()
         # Its workers that wait for its own jobs.

@@ -42,7 +42,7 @@ class RecordedEngine(EmbeddedEngine):
         except JobNotFound:
             past = self._past(job_id)
         until = None if timeout is None else self.monotonic() + timeout
-        for pause in _pauses():
+        for pause in pauses():
             if past.info.is_finished:
                 break
             left = pause if until is None else until - self.monotonic()
@@ -64,7 +64,7 @@ class RecordedEngine(EmbeddedEngine):
             look = sync_to_async(self._past)
             past = await look(job_id)
         until = None if timeout is None else self.monotonic() + timeout
-        for pause in _pauses():
+        for pause in pauses():
             if past.info.is_finished:
                 break
             left = pause if until is None else until - self.monotonic()
@@ -174,9 +174,7 @@ class RecordedEngine(EmbeddedEngine):
         job.ready = self.monotonic()
         assert self.rows is not None
         row = job.row = self.rows.row(job)
-        row.runs = past.runs
-        if info.error is not None and info.attempt > past.row.base:
-            row.note_run(info.attempt, info.started_at, info.ended_at, info.worker, info.error)
+        row.runs = past.all_runs()
         return job
 
     def _past(self, job_id: int) -> Past:
@@ -206,7 +204,8 @@ class RecordedEngine(EmbeddedEngine):
             )
 
 
-def _pauses() -> Iterator[float]:
+def pauses() -> Iterator[float]:
+    """How long to wait before each look at a row: ever longer, to a bound (s)."""
     yield from POLLS
     while True:
         yield POLLS[-1]

@@ -21,6 +21,8 @@ Held = TypeVar("Held")
 
 Dropped = SimpleQueue[tuple[Job, bool]]
 """Jobs whose callback was dropped, and whether the transaction was committed all the same."""
+DroppedIds = SimpleQueue[tuple[int, bool]]
+"""The same for durable ones, by id."""
 
 
 def open_block(database: str | None) -> BaseDatabaseWrapper | None:

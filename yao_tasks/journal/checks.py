@@ -42,7 +42,7 @@ def faults_of(databases: Collection[str]) -> list[Fault]:
 
 
 def _recorded() -> bool:
-    return any(definition.record for definition in loading.loaded().definitions.values())
+    return any(definition.is_recorded for definition in loading.loaded().definitions.values())
 
 
 def _fault(text: str, hint: str) -> Fault:

@@ -1,8 +1,10 @@
 """The journal of a process: where its recorded jobs are written, and read again."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,6 +14,10 @@ from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.queries import Query
 from yao_tasks.journal import owners, pruning, reading, sql
+from yao_tasks.journal.durable.clerk import Clerk
+from yao_tasks.journal.durable.desks import Claimant
+from yao_tasks.journal.durable.office import Office, new_token
+from yao_tasks.journal.durable.waking import Ears, Mouth
 from yao_tasks.journal.past import Past
 from yao_tasks.journal.rows import Row, RowsOf
 from yao_tasks.journal.writer import Writer
@@ -33,8 +39,15 @@ class Journal:
         role: Callable[[], str],
         release: str = "",
         wall: Callable[[], float] = time.time,
+        folder: Path,
+        poll: float = 1.0,
+        known: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """`most_result`: bytes of a result's JSON. `keep` bounds the history. `role` says what this process is."""
+        """`most_result`: bytes of a result's JSON. `keep` bounds the history. `role` says what this process is.
+
+        For durable jobs: `folder` is the state folder, `poll` the seconds between two looks for them, `known` the
+        ids of all tasks, former ones too.
+        """
         self.database = database
         self.most_result = most_result
         self.role = role
@@ -43,6 +56,25 @@ class Journal:
         self.pruning = pruning.Pruning(database, keep, wall)
         self.writer = Writer(database, self)
         self._owner: int | None = None
+        # Guards its first use: two threads write.
+        self._enrolling = threading.Lock()
+        self.works = False
+        """Whether this process runs durable jobs."""
+        office = Office(database, folder, enroll=self.owner, claimants=self._claimants, known=known)
+        self.clerk = Clerk(database, office, poll=poll, token=new_token)
+        self.mouth = Mouth(folder)
+        self.ears = Ears(folder, self.clerk.look)
+
+    # Durable jobs
+
+    def work(self) -> None:
+        """Run durable jobs, for the pools that the clerk is employed by. RuntimeError where no thread can start."""
+        self.works = True
+        self.clerk.start()
+        self.ears.open()
+
+    def _claimants(self) -> list[Claimant]:
+        return [desk.claimant for desk in list(self.clerk.desks.values())]
 
     # Writing
 
@@ -60,8 +92,12 @@ class Journal:
         return self.writer.flush(seconds)
 
     def close(self, seconds: float) -> bool:
-        """Write everything, and end the writer. False if that took longer, or the database is away."""
-        return self.writer.flush(seconds, last=True)
+        """Write everything, and end both threads. False if that took longer, or the database is away."""
+        began = time.monotonic()
+        self.ears.close()
+        ended = self.clerk.stop(seconds)
+        self.mouth.close()
+        return self.writer.flush(max(0.1, seconds - (time.monotonic() - began)), last=True) and ended
 
     def claim_failure(self, past: Past, fields: Mapping[str, object]) -> bool:
         """Have a recorded failure tried again by this process, in the caller's thread and transaction.
@@ -83,8 +119,22 @@ class Journal:
         if row is not None and row.owner is not None and self._is_left(row, row.owner):
             owners.bury(self.database, self._now)
             row = reading.find(self.database, task, job_id)
-        if row is None:
-            return None
+        return None if row is None else self._drawn(row)
+
+    def found(self, tasks: Sequence[str], job_id: int) -> Past | None:
+        """The row of a durable job, by any of the task's names; None where there is none."""
+        for task in tasks:
+            row = reading.find(self.database, task, job_id)
+            if row is not None:
+                return self._drawn(row)
+        return None
+
+    def several(self, task: str, ids: Sequence[int]) -> dict[int, JobInfo]:
+        """Those of these jobs that have rows."""
+        return reading.several(self.database, task, ids)
+
+    @staticmethod
+    def _drawn(row: JobRecord) -> Past:
         owner = "?" if row.owner is None else str(row.owner)
         mine = row.owner is not None and owners.identity(row.owner) == machine.mine()
         return Past(row=row, info=reading.draw(row), owner=owner, is_mine=mine)
@@ -109,10 +159,11 @@ class Journal:
 
     def owner(self, connection: BaseDatabaseWrapper) -> int:
         """The row of this process, written if need be."""
-        if self._owner is None:
-            owners.bury(self.database, self._now)
-            self._owner = owners.enroll(self.database, self.role(), self.release, self._now())
-        return self._owner
+        with self._enrolling:
+            if self._owner is None:
+                owners.bury(self.database, self._now)
+                self._owner = owners.enroll(self.database, self.role(), self.release, self._now())
+            return self._owner
 
     def after_batch(self, connection: BaseDatabaseWrapper, rows: int) -> None:
         """Prune a little, now and then."""

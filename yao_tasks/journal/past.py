@@ -1,10 +1,9 @@
 """A recorded job, found: its picture, and whose memory it lives or lived in."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from yao_tasks.core.jobs import JobInfo
+from yao_tasks.journal import runs as lists
 from yao_tasks.models import JobRecord
 
 
@@ -20,10 +19,20 @@ class Past:
     """Whether that is this process."""
 
     @property
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> lists.Runs:
         """The runs before the last one, of all its lives, as far as they can be read."""
-        try:
-            runs = json.loads(self.row.runs or "[]")
-        except (ValueError, RecursionError):
-            return []
-        return [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+        return lists.read(self.row.runs)
+
+    def all_runs(self) -> lists.Runs:
+        """The same with the last run, where that failed: of a job that is tried again."""
+        info, before = self.info, self.runs
+        if info.error is None or info.attempt <= self.row.base:
+            return before
+        return lists.noted(
+            before,
+            attempt=info.attempt,
+            started=info.started_at,
+            ended=info.ended_at,
+            worker=info.worker,
+            error=info.error,
+        )

@@ -1,6 +1,7 @@
 """Recorded jobs as callers see them: found by id, searched, drawn as the `JobInfo` that memory would draw."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -11,6 +12,8 @@ from yao_tasks.core.strict import decoded
 from yao_tasks.journal.sql import aware, in_utc
 from yao_tasks.models import JobRecord, JobStatus
 
+# Ids of one question.
+SLICE = 500
 NAMES = {code: name for name, code in CODES.items()}
 
 
@@ -18,6 +21,15 @@ def find(database: str, task: str, job_id: int) -> JobRecord | None:
     """The row of a job. Raises django.db.Error."""
     rows = JobRecord.objects.using(database).select_related("owner")
     return rows.filter(task=task, job_id=job_id).first()
+
+
+def several(database: str, task: str, job_ids: Sequence[int]) -> dict[int, JobInfo]:
+    """Those of these jobs that have rows, by id. Raises django.db.Error."""
+    found = {}
+    for start in range(0, len(job_ids), SLICE):
+        rows = JobRecord.objects.using(database).filter(task=task, job_id__in=job_ids[start : start + SLICE])
+        found.update({row.job_id: draw(row) for row in rows})
+    return found
 
 
 def failures(database: str, task: str, job_id: int) -> QuerySet[JobRecord]:

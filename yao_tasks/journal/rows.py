@@ -2,24 +2,16 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
-
 from yao_tasks.core.jobs import CODES, DROPPED, PUBLIC, SUCCEEDED, Job, JobError
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.strict import encoded
+from yao_tasks.journal import runs
 
-# More runs than that tell nobody anything.
-MOST_RUNS = 20
-# A traceback is kept whole for the last run; of those before it, the end is what matters.
-RUN_TRACEBACK = 4 * 1024
 WORKER_LIMIT, TYPE_LIMIT = 100, 200
-
-_encode = DjangoJSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class Row:
@@ -34,7 +26,7 @@ class Row:
         self.dirty = False
         # Whether its end was one too many, while the database was away.
         self.forgotten = False
-        self.runs: list[dict[str, Any]] | None = None
+        self.runs: runs.Runs | None = None
         # What was written last, and when (monotonic): status and attempt.
         self.state: tuple[int, int] | None = None
         self.wrote_at = 0.0
@@ -47,7 +39,7 @@ class Row:
 
     def ran(self, job: Job, attempt: int, ended: float, error: JobError) -> None:
         """A run is over, and it was not the job's last. `ended`: monotonic seconds."""
-        self.note_run(attempt, _moment(job, job.started), _moment(job, ended), job.worker, error)
+        self.note_run(attempt, moment(job, job.started), moment(job, ended), job.worker, error)
 
     def note_run(
         self,
@@ -58,16 +50,10 @@ class Row:
         error: JobError,
     ) -> None:
         """Keep what became of a run, beside the last ones before it."""
-        run = {
-            "attempt": attempt,
-            "started": None if started is None else started.isoformat(),
-            "ended": None if ended is None else ended.isoformat(),
-            "worker": worker,
-            **asdict(error),
-        }
-        run["traceback"] = run["traceback"][-RUN_TRACEBACK:]
         # A new list: the writer may be reading the old one.
-        self.runs = [*(self.runs or ())[1 - MOST_RUNS :], run]
+        self.runs = runs.noted(
+            self.runs, attempt=attempt, started=started, ended=ended, worker=worker, error=error
+        )
 
     def next_life(self, job: Job) -> "Row":
         """The row of the job in which this one, a failure, is tried again: the same in the database."""
@@ -129,7 +115,7 @@ class RowsOf:
             scrubbed(kept.type[:TYPE_LIMIT]),
             scrubbed(kept.message),
             scrubbed(kept.traceback),
-            _encode(row.runs) if row.runs else "",
+            runs.encode(row.runs) if row.runs else "",
             owner,
         )
 
@@ -157,11 +143,11 @@ class RowsOf:
         if result is None:
             return "null"
         try:
-            text = _encode(result)
+            text = runs.encode(result)
         except Exception as error:  # noqa: BLE001 - an object's own code may be asked
-            return _encode(f"(not kept: it is no JSON, {type(error).__name__})")
+            return runs.encode(f"(not kept: it is no JSON, {type(error).__name__})")
         if len(text) > self.most_result:
-            return _encode(f"(not kept: {len(text):,} bytes, and MAX_RESULT is {self.most_result:,})")
+            return runs.encode(f"(not kept: {len(text):,} bytes, and MAX_RESULT is {self.most_result:,})")
         return text
 
 
@@ -176,5 +162,6 @@ def scrubbed(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def _moment(job: Job, at: float | None) -> datetime | None:
+def moment(job: Job, at: float | None) -> datetime | None:
+    """A monotonic moment of a job, aware and in UTC."""
     return None if at is None else datetime.fromtimestamp(job.added_at + at - job.added, UTC)

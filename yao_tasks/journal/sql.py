@@ -61,9 +61,10 @@ def write(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> N
             cursor.executemany(statement(connection.vendor), values)
 
 
-_FIELDS = {field.column: field for field in JobRecord._meta.local_fields}
+FIELDS = {field.column: field for field in JobRecord._meta.local_fields}
 # PostgreSQL's, of Django's fields.
-_TYPES = {
+TYPES = {
+    "BigAutoField": "bigint",
     "BigIntegerField": "bigint",
     "BooleanField": "boolean",
     "CharField": "text",
@@ -90,7 +91,7 @@ def statement(vendor: str) -> str:
     places = ", ".join(["%s"] * len(names))
     values = f"VALUES ({places})"
     if vendor == "postgresql":
-        arrays = ", ".join(f"%s::{_TYPES[_FIELDS[name].get_internal_type()]}[]" for name in names)
+        arrays = ", ".join(f"%s::{TYPES[FIELDS[name].get_internal_type()]}[]" for name in names)
         values = f"SELECT * FROM UNNEST({arrays})"  # noqa: S608 - names of our own
     into = f"{table} ({', '.join(map(quote, names))})"
     insert = f"INSERT INTO {into} {values}"

@@ -14,6 +14,7 @@ from typing import Protocol
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.connections import drop
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import SUCCEEDED, Job
 from yao_tasks.core.log import logger
@@ -120,7 +121,7 @@ class Writer:
             except Empty:
                 if self._pending or until is None:
                     return None
-                self._close_connection()
+                drop(self.database)
                 until = None
                 continue
             if isinstance(news, Flush):
@@ -193,7 +194,7 @@ class Writer:
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
-        self._close_connection()
+        drop(self.database)
         if self.away_since is None:
             self.away_since = self.monotonic()
             logger.error(
@@ -213,7 +214,7 @@ class Writer:
         except Exception:  # noqa: BLE001 - it is away
             return ""
         finally:
-            self._close_connection()
+            drop(self.database)
         missing = sql.TABLE not in tables
         return " Its tables are missing: run manage.py migrate." if missing else ""
 
@@ -244,13 +245,7 @@ class Writer:
             self.chores.last(self._connection())
         except Exception:  # noqa: BLE001, S110 - it was said that the database is away
             pass
-        self._close_connection()
+        drop(self.database)
 
     def _connection(self) -> BaseDatabaseWrapper:
         return connections[self.database]
-
-    def _close_connection(self) -> None:
-        try:
-            self._connection().close()
-        except Exception:  # noqa: BLE001 - it may be broken in any way
-            del connections[self.database]

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
-from yao_tasks import boot, conf, loading
+from yao_tasks import conf, loading
 from yao_tasks.core.errors import JobElsewhere, JobNotFound, TaskNotFound
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import JobInfo
@@ -106,11 +106,11 @@ def seconds_of(text: str) -> float:
 def _recorded(task: str) -> Pool:
     """The pool of a recorded task. UsageError where there is no such task, NotVisible where it isn't recorded."""
     try:
-        definition = boot.definition_of(task)
+        definition = loading.definition_of(task)
         pool = tasks[task]
     except (TaskNotFound, ImproperlyConfigured) as error:
         raise UsageError(str(error)) from error
-    if not definition.record:
+    if not definition.is_recorded:
         raise NotVisible(
             f'The jobs of "{task}" live in the memory of the processes that added them, and can\'t be seen from a '
             'command. "record": true in its definition writes them to the database.'
@@ -119,7 +119,7 @@ def _recorded(task: str) -> Pool:
 
 
 def _all_recorded() -> Sequence[str]:
-    found = [one.id for one in loading.loaded().definitions.values() if one.record]
+    found = [one.id for one in loading.loaded().definitions.values() if one.is_recorded]
     if not found:
         raise NotVisible(
             'No task is recorded. "record": true in a definition writes its jobs to the database.'

@@ -10,6 +10,7 @@ from yao_tasks import boot
 from yao_tasks.core.definitions import Definition
 from yao_tasks.engines.base import Callables, Engine, Home
 from yao_tasks.engines.drained import DrainedEngine, quiet
+from yao_tasks.house import House
 
 # Nobody tells when a pool is quiet (s).
 LOOK = 0.005
@@ -20,6 +21,7 @@ def drain_after(timeout: float) -> Iterator[None]:
     """Have real pools meanwhile, and wait for all that they do. TimeoutError, RuntimeError."""
     _refuse_in_a_transaction()
     with boot.engines_by(_build):
+        boot.house().work()
         try:
             yield
         except BaseException:
@@ -32,9 +34,13 @@ def drain_after(timeout: float) -> Iterator[None]:
 
 
 def _build(definition: Definition, callables: Callables, home: Home) -> Engine:
-    if not definition.record:
+    if not definition.is_recorded:
         return DrainedEngine(definition, callables, home)
-    # Only now: it has models, and a test's module may be imported before apps are loaded.
+    # Only now: they have models, and a test's module may be imported before apps are loaded.
+    if definition.durable:
+        from yao_tasks.engines.drained_durable import DrainedDurableEngine
+
+        return DrainedDurableEngine(definition, callables, home)
     from yao_tasks.engines.drained_recorded import DrainedRecordedEngine
 
     return DrainedRecordedEngine(definition, callables, home)
@@ -59,7 +65,7 @@ def _drain(timeout: float) -> list[str]:
     return left
 
 
-def _engines(house: boot.House) -> list[DrainedEngine]:
+def _engines(house: House) -> list[DrainedEngine]:
     return [engine for engine in list(house.engines.values()) if isinstance(engine, DrainedEngine)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, overload
 
-from yao_tasks import boot
+from yao_tasks import boot, loading
 from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.engines.base import DEFAULTS, Options
 from yao_tasks.engines.captured import CapturedEngine
@@ -63,12 +63,12 @@ class CapturedTasks(Sequence[CapturedJob]):
 
     def of(self, task: str) -> list[CapturedJob]:
         """The jobs of one task. Raises TaskNotFound for an id that no task has."""
-        boot.definition_of(task)
+        loading.definition_of(task)
         return [job for job in self if job.task == task]
 
     def assert_added(self, task: str, /, *args: Any, **kwargs: Any) -> CapturedJob:
         """Answer the first job of the task with just these arguments. AssertionError, which shows what was added."""
-        boot.definition_of(task)
+        loading.definition_of(task)
         for job in self:
             if job.fits(task, args, kwargs):
                 return job

@@ -12,9 +12,9 @@ from yao_tasks.foreground import Foreground
 
 
 class Command(BaseCommand):
-    """Exit codes: 0 drained, 1 a job was lost, 2 bad definition or unsafe path, 130 forced."""
+    """Exit codes: 0 drained, 1 a job was lost or cut short, 2 bad definition or unsafe path, 130 forced."""
 
-    help = "Runs tasks in the foreground. SIGTERM, SIGINT and SIGHUP drain; a second one hurries, a third leaves."
+    help = "Runs durable tasks in the foreground. SIGTERM, SIGINT and SIGHUP drain; a second hurries, a third leaves."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,12 +34,16 @@ class Command(BaseCommand):
         foreground = Foreground(drain_timeout, self._say)
         # Before the first line: who reads that may send a signal.
         foreground.listen()
-        boot.serve()
+        boot.serve("runtasks")
         self._say(f"yao_tasks: {len(loading.loaded().definitions)} tasks are loaded.")
-        self._say(
-            "Nobody can add jobs to this process: in this version jobs live in the process that adds them. "
-            "It waits for a signal to leave."
-        )
+        durable = loading.durable_tasks()
+        if durable:
+            self._say(f"Working the durable ones: {', '.join(durable)}.")
+        else:
+            self._say(
+                'Nobody can add jobs to this process: give a task "durable": true, and it works the jobs of that. '
+                "It waits for a signal to leave."
+            )
         sys.exit(foreground.run())
 
     def _refuse_faults(self) -> None:

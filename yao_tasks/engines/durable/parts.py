@@ -1,0 +1,98 @@
+"""What a durable pool has beside the parts of every embedded one."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty
+
+from yao_tasks.core.definitions import Definition
+from yao_tasks.engines import transactions
+from yao_tasks.engines.base import Callables, Home
+from yao_tasks.engines.durable.ends import DurableAnnouncer, DurableEnds
+from yao_tasks.engines.durable.size import Size
+from yao_tasks.engines.parts import Parts
+from yao_tasks.journal.durable.counts import Waiting
+
+# More jobs at once than that are looked for, not named one by one.
+MANY = 50
+
+
+class DurableParts(Parts):
+    """The parts of one durable pool."""
+
+    asks_database = True
+    may_block = True
+    announcer_class = DurableAnnouncer
+    ends_class = DurableEnds
+    ends: DurableEnds
+    announcer: DurableAnnouncer
+
+    def __init__(self, definition: Definition, callables: Callables, home: Home) -> None:
+        super().__init__(definition, callables, home)
+        # Nothing is written behind a durable job's back.
+        self.rows = None
+        self.size = Size(definition, home.journal.database, monotonic=self.monotonic)
+        self.added = 0
+        # By job: the thread whose open transaction has added it, and the one in whose `event.add` it is.
+        self.uncommitted: dict[int, int] = {}
+        self.adding: dict[int, int] = {}
+        self.rolled_back: transactions.DroppedIds = transactions.DroppedIds()
+        # What metrics() was told of the rows, and when (monotonic).
+        self.counted: Waiting = (0, 0, None)
+        self.counted_at = float("-inf")
+        # Who waits for a job by its row: by job, and by the one who waits.
+        self._listeners: dict[int, dict[int, Callable[[], object]]] = {}
+        # Guards these.
+        self._listening = threading.Lock()
+
+    def forget_dropped(self) -> None:
+        """Take out the jobs whose transactions were rolled back."""
+        super().forget_dropped()
+        while True:
+            try:
+                job_id, committed = self.rolled_back.get_nowait()
+            except Empty:
+                return
+            self.uncommitted.pop(job_id, None)
+            if committed:
+                # The callback was lost, the row was not.
+                self.wake_workers([job_id])
+            else:
+                self.size.give_back(1)
+
+    def wake_workers(self, ids: Sequence[int]) -> None:
+        """These jobs wait: tell who may run them, here and in the other processes of this machine."""
+        journal, task = self.home.journal, self.definition.id
+        if journal.works and len(ids) <= MANY:
+            for job_id in ids:
+                journal.clerk.inbox.hint(task, job_id)
+        elif journal.works:
+            journal.clerk.look(task)
+        if not journal.works or len(self.life.jobs) >= self.life.wanted or self.life.paused:
+            journal.mouth.tell(task)
+
+    @contextmanager
+    def listening(self, *job_ids: int, call: Callable[[], object] | None = None) -> Iterator[threading.Event]:
+        """While inside, the end of any of these jobs in this process sets the event, or calls `call` instead."""
+        event = threading.Event()
+        told = call or event.set
+        with self._listening:
+            for job_id in job_ids:
+                self._listeners.setdefault(job_id, {})[id(event)] = told
+        try:
+            yield event
+        finally:
+            with self._listening:
+                for job_id in job_ids:
+                    those = self._listeners.get(job_id, {})
+                    those.pop(id(event), None)
+                    if not those:
+                        self._listeners.pop(job_id, None)
+
+    def wake(self, job_id: int) -> None:
+        """Wake who waits for this job. Called by the clerk."""
+        if self._listeners:
+            with self._listening:
+                told = list(self._listeners.get(job_id, {}).values())
+            for tell in told:
+                tell()

@@ -1,0 +1,112 @@
+"""A process tells those of its machine that a durable job waits: by a datagram.
+
+Nothing is lost with one that isn't read. Who works durable tasks has a socket in STATE_DIR; the text of a
+datagram is the id of a task. Elsewhere, and where there can be no socket, a look every POLL_INTERVAL finds what
+has come.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from yao_tasks.core.log import logger
+from yao_tasks.core.state import open_folder
+
+PREFIX, ENDING = "wake-", ".sock"
+# The longest path of a socket that every system takes.
+LONGEST = 100
+# Longer than a task's id can be, in bytes.
+MOST = 1_024
+
+
+class Ears:
+    """The socket of this process, and the thread that reads it."""
+
+    def __init__(self, folder: Path, heard: Callable[[str], object]) -> None:
+        """`heard` is called with a task's id, in the thread that listens."""
+        self.folder = folder
+        self.heard = heard
+        self._socket: socket.socket | None = None
+        self._path = folder / f"{PREFIX}{os.getpid()}{ENDING}"
+
+    def open(self) -> None:
+        """Listen, if that can be done here."""
+        try:
+            os.close(open_folder(self.folder))
+            if len(os.fsencode(self._path)) > LONGEST:
+                raise OSError(f"{self._path} is too long for a socket.")
+            self._path.unlink(missing_ok=True)
+            here = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                here.bind(os.fspath(self._path))
+                self._path.chmod(0o600)
+            except OSError:
+                here.close()
+                raise
+        except OSError as error:
+            logger.warning("Durable jobs of other processes are found by looking for them alone: %s", error)
+            return
+        self._socket = here
+        threading.Thread(target=self._listen, args=(here,), name="yao_tasks-ears", daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no longer."""
+        here, self._socket = self._socket, None
+        if here is not None:
+            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                # Wakes the thread up.
+                here.shutdown(socket.SHUT_RDWR)
+
+    def _listen(self, here: socket.socket) -> None:
+        with here:
+            while self._socket is here:
+                try:
+                    data = here.recv(MOST)
+                except OSError:
+                    return
+                if data:
+                    self.heard(data.decode(errors="replace"))
+
+
+class Mouth:
+    """Tells the others. Any thread may call it; it never waits, and never raises."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._mine = f"{PREFIX}{os.getpid()}{ENDING}"
+        self._socket: socket.socket | None = None
+
+    def tell(self, task: str) -> None:
+        """A job of this task waits."""
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
+        for name in names:
+            if name.startswith(PREFIX) and name.endswith(ENDING) and name != self._mine:
+                self._send(self._socket, os.path.join(self.folder, name), task)
+
+    def close(self) -> None:
+        """Tell no more."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    @staticmethod
+    def _send(out: socket.socket, path: str, task: str) -> None:
+        try:
+            out.sendto(task.encode(), path)
+        except ConnectionRefusedError:
+            # Left behind by a process that is dead.
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        except OSError:
+            # It has more to read than it can hold, and looks anyway.
+            pass
