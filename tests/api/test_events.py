@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.test import Client
 
 from tests.api.conftest import sentence
@@ -186,6 +187,45 @@ def test_a_stream_keeps_no_thread_of_its_request(pool: Pool, steps: Steps) -> No
                 await other.__aexit__()
 
     run(follow)
+
+
+def test_those_who_stay_need_nothing_of_who_came_first(site: Site, steps: Steps) -> None:
+    pool = site.task("job", steps, record=True)
+    job_id = pool.add(1)
+
+    async def follow() -> None:
+        async with Stream(stream_url(pool, job_id)) as second:
+            async with Stream(stream_url(pool, job_id)) as first:
+                for stream in (first, second):
+                    await stream.until(has_message(stream, "step 0"))
+            looks, look = [], Pool.get
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Pool, "get", lambda self, job_id: looks.append(1) or look(self, job_id))
+                await second.until(lambda: len(looks) > 2)
+            assert len(SyncToAsync.context_to_thread_executor) == 0
+            steps.go.release()
+            assert (await second.end())[-1].name == "success"
+
+    run(follow)
+
+
+def test_each_stream_speaks_its_readers_language(pool: Pool, steps: Steps) -> None:
+    job_id = pool.add(1)
+
+    async def follow() -> None:
+        chinese = {"accept-language": "zh-hans"}
+        async with (
+            Stream(stream_url(pool, job_id), chinese) as one,
+            Stream(stream_url(pool, job_id)) as other,
+        ):
+            for stream in (one, other):
+                await stream.until(has_message(stream, "step 0"))
+            pool.cancel(job_id)
+            told = [(await stream.end())[-1].job["response"] for stream in (one, other)]
+        assert told == ["已被取消。", "This was cancelled."]
+
+    run(follow)
+    steps.go.release()
 
 
 def test_whoever_goes_away_leaves_nothing_behind(pool: Pool, steps: Steps) -> None:
@@ -440,6 +480,7 @@ def test_under_wsgi_a_stream_ends_after_a_while_or_with_its_server(
     steps.go.release()
 
     assert first.count(b"event: progress") == second.count(b"event: progress") == 1
+    assert b"event: failure" not in first + second
 
 
 def test_under_wsgi_one_thread_is_too_few(site: Site, steps: Steps, threaded: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -262,21 +263,33 @@ def test_an_id_that_is_known_soon_is_waited_for(site: Site, monkeypatch: pytest.
 
 
 def test_no_such_job_and_not_yours_take_the_same_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S4: each reader waits as long; there are no more looks for one than for another."""
-    monkeypatch.setattr(finding, "PATIENCE", 0.3)
+    """S4: whoever gets a 404 has waited as long, in the same steps."""
     pool = site.task("job", lambda job_id: 1)
     job_id = added(pool)
-    times = {}
-    for name, client, wanted in (
-        ("not yours", Client(), job_id),
-        ("no such job", Client(), job_id + 10_000),
-        ("no such job, with the right", one_with("view_jobs"), job_id + 10_000),
+    viewer = one_with("view_jobs")
+    waits: dict[str, list[float]] = {}
+    for name, client, url in (
+        ("not yours", Client(), address(pool, job_id)),
+        ("no such job", Client(), address(pool, job_id + 10_000)),
+        ("no such task", Client(), "/tasks/nothing/1/"),
+        ("a bad link", Client(), f"{address(pool, job_id)}?link=a:b"),
+        ("a good link, no such job", Client(), job_url("job", job_id + 10_000)),
+        ("no such job, with the right", viewer, address(pool, job_id + 10_000)),
     ):
-        began = time.monotonic()
-        client.get(address(pool, wanted))
-        times[name] = time.monotonic() - began
+        now, taken = 0.0, waits.setdefault(name, [])
 
-    assert max(times.values()) / min(times.values()) < 1.2
+        def sleep(seconds: float, taken: list[float] = taken) -> None:
+            nonlocal now
+            now += seconds
+            taken.append(round(seconds, 6))
+
+        clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now)  # noqa: B023
+        monkeypatch.setattr(finding, "time", clock)
+        monkeypatch.setattr(finding, "_hold_ups", finding.HoldUps(left=10.0, at=0.0))
+        assert client.get(url).status_code == 404
+
+    assert sum(waits["not yours"]) == pytest.approx(finding.PATIENCE)
+    assert len({tuple(taken) for taken in waits.values()}) == 1
 
 
 def test_a_server_with_one_thread_is_held_up_for_a_while_only(

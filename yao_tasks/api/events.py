@@ -47,9 +47,20 @@ def events(request: HttpRequest, task: str, job_id: int) -> HttpResponseBase:
         return _with_headers(HttpResponse(content_type=frames.TYPE))
     place = places.take(reader.name, request.META, threaded=not is_asgi)
     stream = _stream if is_asgi else _stream_in_thread
-    return _with_headers(
-        StreamingHttpResponse(stream(pool, info, frame, seen, place), content_type=frames.TYPE)
-    )
+    return _with_headers(Stream(stream(pool, info, frame, seen, place), place))
+
+
+class Stream(StreamingHttpResponse):
+    """An answer that gives its place back when the server is done with it, even if it never began."""
+
+    def __init__(self, events: Iterator[bytes] | AsyncIterator[bytes], place: Place) -> None:
+        super().__init__(events, content_type=frames.TYPE)
+        self.place = place
+
+    def close(self) -> None:
+        """As Django has it, whatever becomes of the events."""
+        self.place.leave()
+        super().close()
 
 
 def _with_headers(answer: HttpResponseBase) -> HttpResponseBase:
