@@ -19,7 +19,7 @@ EVERYTHING = ("view_jobs", "operate_jobs", "view_job_args")
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(finding, "PATIENCE", 0.1)
+    monkeypatch.setattr(finding, "PATIENCE", 0.02)
     monkeypatch.setattr(finding, "_hold_ups", finding.HoldUps(left=10.0, at=time.monotonic()))
     rates.forget()
     health.forget()

@@ -1,6 +1,7 @@
 """`GET <task>/<id>/events/` under ASGI: what comes, when it ends, and what it holds meanwhile."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import SyncToAsync
 from django.test import Client
+from django.utils import translation
 
 from tests.api.conftest import sentence
 from tests.api.streams import Stream
@@ -446,6 +448,21 @@ def test_under_wsgi_a_stream_tells_the_same(site: Site, steps: Steps, threaded: 
 
     assert b"event: success" in body
     assert answer.headers["Content-Encoding"] == "identity"
+
+
+def test_under_wsgi_a_stream_keeps_the_language_it_was_asked_in(
+    site: Site, steps: Steps, threaded: dict[str, Any]
+) -> None:
+    pool = site.task("job", steps)
+    job_id = pool.add(1)
+    pool.cancel(job_id)
+
+    answer = Client().get(stream_url(pool, job_id), headers={"accept-language": "zh-hans"}, **threaded)
+    translation.deactivate_all()
+    body = b"".join(answer.streaming_content)
+    steps.go.release()
+
+    assert json.dumps("已被取消。").encode() in body
 
 
 def test_under_wsgi_the_caps_hold(site: Site, steps: Steps, threaded: dict[str, Any]) -> None:

@@ -296,7 +296,9 @@ def test_a_server_with_one_thread_is_held_up_for_a_while_only(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.task("job", lambda job_id: 1)
-    monkeypatch.setattr(finding, "_hold_ups", finding.HoldUps(left=0.25, at=time.monotonic()))
+    monkeypatch.setattr(
+        finding, "_hold_ups", finding.HoldUps(left=2.5 * finding.PATIENCE, at=time.monotonic())
+    )
 
     took = []
     for _ in range(4):
