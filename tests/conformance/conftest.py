@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,11 +13,13 @@ from asgiref.sync import sync_to_async
 from tests import children
 from tests.conformance.lending import Lender
 from tests.conftest import Site
-from yao_tasks import current_job
+from tests.databases import database, known
+from yao_tasks import boot, conf, current_job
+from yao_tasks.models import JobOwner, JobRecord, PausedTask
 from yao_tasks.pools import Pool
 
 # A new kind of worker joins the suite by its name here.
-KINDS = ["thread", "async", "process"]
+KINDS = ["thread", "async", "process", "durable"]
 
 
 class MakeTask(Protocol):
@@ -29,6 +31,8 @@ _TIERS = {
     "thread": "thread",
     "async": pytest.param("async", marks=pytest.mark.soak),
     "process": pytest.param("process", marks=pytest.mark.soak),
+    # In threads, and in rows of a database.
+    "durable": pytest.param("durable", marks=pytest.mark.slow),
 }
 
 
@@ -42,16 +46,47 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The `worker_type` of the tasks that `task` makes."""
+    """What the tasks are that `task` makes: their `worker_type`, or `durable`."""
     if request.param == "process":
-        monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
+        monkeypatch.setattr("yao_tasks.offspring.Spawner", Lender)
+    if request.param == "durable":
+        # First, so that its pools are closed before the database is gone.
+        request.getfixturevalue("durably")
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def rows_database(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> Iterator[dict[str, Any]]:
+    """A database for durable jobs: what settings say of it."""
+    with django_db_blocker.unblock(), database("sqlite", tmp_path_factory.mktemp("rows")) as config:
+        yield config
+
+
+@pytest.fixture
+def durably(
+    rows_database: dict[str, Any], site: Site, settings: Any, django_db_blocker: Any
+) -> Iterator[None]:
+    """This process runs durable jobs as soon as it uses their tasks."""
+    with django_db_blocker.unblock(), known(rows_database) as alias:
+        settings.YAO_TASKS = {
+            **settings.YAO_TASKS,
+            "RUN_DURABLE": True,
+            "DATABASE": alias,
+            "POLL_INTERVAL": 0.2,
+        }
+        conf.reset()
+        yield
+        boot.reset()
+        for model in (JobRecord, JobOwner, PausedTask):
+            model.objects.using(alias).all().delete()
 
 
 @pytest.fixture
 def lent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children that other tests have used are used again: it takes longer to start one than most tests to run."""
-    monkeypatch.setattr("yao_tasks.boot.Spawner", Lender)
+    monkeypatch.setattr("yao_tasks.offspring.Spawner", Lender)
 
 
 @pytest.fixture
@@ -89,6 +124,8 @@ def maker(site: Site, kind: str, awaited: Callable[..., Any]) -> MakeTask:
         if kind == "process":
             # By a name that the child can import: see `bridge`.
             keys["process"] = f"tests.conformance.bridge.{site.name(handler)}"
+        if kind == "durable":
+            return site.task(task, handler, durable=True, **keys)
         return site.task(task, handler, worker_type=kind, **keys)
 
     return make

@@ -51,3 +51,13 @@ def plant(
 def all_ended(rows: Rows, *, seconds: float = 60) -> None:
     """Wait until no job lives."""
     until(lambda: not rows.all().filter(status__in=(1, 2)).exists(), "all jobs to end", seconds=seconds)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A slow row runs once, on one database; on the others it is for `make soak`."""
+    for item in items:
+        slow = item.get_closest_marker("slow") is not None and "tests/durable" in str(item.path)
+        callspec = getattr(item, "callspec", None)
+        vendor = callspec.params.get("vendor_database") if callspec else None
+        if slow and vendor in ("sqlite", "mysql") and "plant" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.soak)

@@ -12,7 +12,7 @@ from yao_tasks import boot
 from yao_tasks.models import JobOwner
 from yao_tasks.pools import tasks
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, databases="__all__")]
+pytestmark = pytest.mark.slow
 
 
 def test_nothing_is_lost_where_the_process_is_killed(plant: Plant, rows: Rows) -> None:

@@ -11,8 +11,6 @@ from yao_tasks import current_job
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.models import PausedTask
 
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
 
 def note(database: str, name: str) -> None:
     """A row of the handler's own."""

@@ -9,8 +9,6 @@ from tests.conftest import Site, until
 from tests.durable.conftest import Durable, Rows, work
 from yao_tasks.core.errors import DuplicateJob, JobNotFound, QueueFull
 
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
 
 def test_a_job_runs_and_its_row_says_how_it_ended(durable: Durable, rows: Rows) -> None:
     pool = durable(lambda job_id, name: {"hello": name})

@@ -2,15 +2,12 @@
 
 import threading
 
-import pytest
 from django.test import Client
 
 from tests.durable.conftest import Durable, Rows
 from yao_tasks import boot
 from yao_tasks.models import JobStatus
 from yao_tasks.testing import captured_tasks, drained_tasks, inline_tasks
-
-pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 
 def test_drained_tasks_run_them_to_their_ends(durable: Durable, rows: Rows) -> None:

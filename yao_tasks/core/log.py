@@ -59,6 +59,12 @@ def fenced(task: str, job: Job) -> None:
     _write(logging.WARNING, task, job, text, job.attempt, job.id)
 
 
+def taken_away(task: str, job: Job) -> None:
+    """A job that a process runs belongs to it no longer."""
+    text = "run %s of job %s is stopped, and its end is refused: the job was cancelled, or is another process's by now."
+    _write(logging.WARNING, task, job, text, job.attempt, job.id)
+
+
 def raised_after_end(task: str, job: Job, exception: BaseException) -> None:
     """A handler raised after it had written its job's end itself."""
     told = printable(f"{type(exception).__name__}: {safe_text(exception)}")

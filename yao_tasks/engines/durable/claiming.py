@@ -83,6 +83,7 @@ class DurableClaiming(DurableFinishing):
         # One that is ending learns it from its end.
         if job is not None and isinstance(job.row, Held) and job.row.claim is claim and job.status != ENDING:
             self.let_go(job)
+            log.aside(log.taken_away, self.task, job)
 
     def ended_elsewhere(self, row: JobRecord, error: JobError) -> None:
         """A job that no worker of this process ended: tell that, as `Claimant.ended_elsewhere` says."""
