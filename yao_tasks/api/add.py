@@ -49,8 +49,9 @@ def _pool(task: str) -> Pool:
 
 def _added(pool: Pool, args: list[Any], kwargs: dict[str, Any]) -> int:
     try:
-        # Whatever transaction the site puts around its views: this view does nothing else in it.
-        return pool.using(on_commit=False).add(*args, **kwargs)
+        # Whatever transaction the site puts around its views: this view does nothing else in it. But a durable job
+        # is a row of that transaction.
+        return pool.using(on_commit=pool.config.durable).add(*args, **kwargs)
     except (QueueFull, PoolClosed) as error:
         raise later(refusal(error), RETRY_AFTER) from error
     except (DuplicateJob, BadJobId) as error:
