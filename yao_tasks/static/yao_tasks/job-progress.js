@@ -1,5 +1,6 @@
 // <job-progress src="…">: a bar that follows a job, by its events or by asking again. See docs/http.md.
-const QUIET = 40000, BUFFERED = 8000; // ms: a stream is dead that says nothing for so long; at first, kept back by a proxy
+// ms: a stream that says nothing for so long is dead; at first, it is kept back by a proxy
+const QUIET = 40000, BUFFERED = 8000;
 const OFTEN = 1000, SELDOM = 30000; // ms between two questions
 
 const sheet = new CSSStyleSheet();
@@ -110,9 +111,10 @@ customElements.define("job-progress", class extends HTMLElement {
 
   connectedCallback() {
     const url = this.getAttribute("src");
+    const path = url.split("?")[0]; // signatures of two moments differ
     this.bar.ariaLabel = this.getAttribute("label");
-    if (!sources.has(url)) sources.set(url, new Source(url));
-    this.source = sources.get(url);
+    if (!sources.has(path)) sources.set(path, new Source(url));
+    this.source = sources.get(path);
     this.source.elements.add(this);
     this.say("waiting");
     if (this.source.job) queueMicrotask(() => this.show(this.source.job));
@@ -125,7 +127,7 @@ customElements.define("job-progress", class extends HTMLElement {
     this.source.elements.delete(this);
     if (this.source.elements.size) return;
     this.source.stop();
-    sources.delete(this.source.url);
+    sources.delete(this.source.url.split("?")[0]);
   }
 
   show(job) {
