@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from yao_tasks import asgi, callables, conf, loading, surroundings
 from yao_tasks.core.faults import Code, Fault, shown
 from yao_tasks.journal import checks as records
+from yao_tasks.journal.durable import checks as durables
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
@@ -29,7 +30,7 @@ def check_lifespan(**_: Any) -> list[checks.CheckMessage]:
 
 def check_records(**_: Any) -> list[checks.CheckMessage]:
     """Report what is wrong with the database of recorded jobs, as far as the settings tell."""
-    return [_message(fault) for fault in records.faults()]
+    return [_message(fault) for fault in [*records.faults(), *durables.faults()]]
 
 
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
@@ -49,6 +50,7 @@ def all_faults() -> list[Fault]:
         *surroundings.faults(),
         *definition_faults(),
         *records.faults(),
+        *durables.faults(),
         *lifespan_faults(),
     ]
 

@@ -78,6 +78,8 @@ class JobRecord(models.Model):
     """Seconds for one run, where the caller gave some of its own."""
     unique_key = models.CharField(_("unique key"), max_length=64, null=True)  # noqa: DJ001 - none isn't equal to none
     """Of a durable job that has not ended: no other of its task may have it."""
+    key = models.CharField(_("key"), max_length=64, blank=True)
+    """The same, for when it is tried again after its end."""
     carried = models.TextField(_("carried context"), blank=True)
     """JSON of what `CARRY_CONTEXT` names."""
     added_at = models.DateTimeField(_("added"))

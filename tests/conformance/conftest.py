@@ -51,7 +51,8 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
         monkeypatch.setattr("yao_tasks.offspring.Spawner", Lender)
     if request.param == "durable":
         # First, so that its pools are closed before the database is gone.
-        request.getfixturevalue("durably")
+        own = request.node.get_closest_marker("django_db") is None
+        request.getfixturevalue("durably" if own else "durably_beside")
     return str(request.param)
 
 
@@ -62,6 +63,15 @@ def rows_database(
     """A database for durable jobs: what settings say of it."""
     with django_db_blocker.unblock(), database("sqlite", tmp_path_factory.mktemp("rows")) as config:
         yield config
+
+
+@pytest.fixture
+def durably_beside(transactional_db: None, site: Site, settings: Any) -> Iterator[None]:
+    """The same, with the rows in the database that the test itself uses."""
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "RUN_DURABLE": True, "POLL_INTERVAL": 0.2}
+    conf.reset()
+    yield
+    boot.reset()
 
 
 @pytest.fixture

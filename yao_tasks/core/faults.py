@@ -31,6 +31,10 @@ class Code(StrEnum):
     FIRST_PARAMETER = "W002"
     LIFESPAN = "W003"
     NOT_MIGRATED = "W004"
+    SQLITE = "W005"
+    OTHER_DATABASE = "W006"
+    CONNECTIONS = "W007"
+    STATE_DIR = "W008"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from django.db import connections, router
 from yao_tasks import conf, loading
 from yao_tasks.core.faults import Code, Fault, shown
 from yao_tasks.journal import sql
+from yao_tasks.journal.durable import checks as durable_checks
 from yao_tasks.models import JobRecord
 
 
@@ -36,7 +37,7 @@ def faults_of(databases: Collection[str]) -> list[Fault]:
     with connections[database].cursor() as cursor:
         tables = connections[database].introspection.table_names(cursor)
     if sql.TABLE in tables:
-        return []
+        return durable_checks.faults_of(database)
     text = f"The database {shown(database)} has no table {shown(sql.TABLE)}: jobs run, and their history isn't kept."
     return [Fault(code=Code.NOT_MIGRATED, text=text, hint="Run manage.py migrate.")]
 

@@ -47,7 +47,7 @@ COLUMNS = (
 _FIXED = {"task", "job_id", "args", "priority", "timeout", "added_at", "owner_id"}
 CHANGING = tuple(column for column in COLUMNS if column not in _FIXED)
 # What only a durable job needs.
-_UNUSED = {"durable": False, "carried": "", "crashes": 0, "suspect": False}
+_UNUSED = {"durable": False, "key": "", "carried": "", "crashes": 0, "suspect": False}
 
 
 def write(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -66,7 +66,7 @@ def run_cancel(task: str, job: int) -> Answer:
 
 
 def run_retry(task: str, job: int) -> Answer:
-    """Run a recorded failure again, in this process, and wait for its end."""
+    """Run a recorded failure again: a durable one where such jobs run, any other here, which is waited for."""
     pool = _recorded(task)
     _found(pool, job)
     try:
@@ -75,6 +75,8 @@ def run_retry(task: str, job: int) -> Answer:
         raise NotVisible(str(error)) from error
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if pool.config.durable:
+        return Answer(lines=[f"Job {job} is to run again."], data=_data(pool.get(job)))
     info = pool.wait(job)
     return Answer(lines=list(_lines(info)), data=_data(info), code=_code(info))
 

@@ -63,14 +63,16 @@ def run_new(task: str, process: str) -> Answer:
     return Answer(lines=[f"Wrote {path}."], data={"path": str(path), "task": task})
 
 
-def run_add(task: str, positional: str, named: str) -> Answer:
-    """Add a job to this process's own pool, and wait for its end."""
+def run_add(task: str, positional: str, named: str, *, wait: bool) -> Answer:
+    """Add a job: a durable one is written, any other runs in this process, which waits for its end."""
     args, kwargs = _json(positional, list, "--args", "[1]"), _json(named, dict, "--kwargs", '{"a": 1}')
     try:
         pool = tasks[task]
         job_id = pool.add(*args, **kwargs)
     except (TaskNotFound, ImproperlyConfigured) as error:
         raise UsageError(str(error)) from error
+    if pool.config.durable and not wait:
+        return Answer(lines=[str(job_id)], data={"id": job_id, "status": "WAITING"})
     info = pool.wait(job_id)
     data = {"id": job_id, "status": info.status, "attempt": info.attempt, "response": info.response}
     return Answer(

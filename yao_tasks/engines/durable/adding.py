@@ -92,6 +92,9 @@ class DurableAdding(DurableParts):
             self.life.count_refusal(len(drafted))
             raise
         database = self.home.journal.database
+        if self.announcer.events.add is not None:
+            # From before the commit on: the clerk may see the row before this thread goes on.
+            self.uncommitted.update({draft.job_id: threading.get_ident() for draft in drafted})
         try:
             for _ in range(TRIES):
                 if drafts.write(database, drafted):
@@ -100,6 +103,8 @@ class DurableAdding(DurableParts):
             else:
                 raise BadJobId(f'The ids of {TRIES} tries to add a job to "{self.definition.id}" were taken.')
         except BaseException:
+            for draft in drafted:
+                self.uncommitted.pop(draft.job_id, None)
             self.size.give_back(len(drafted))
             self.life.count_refusal(len(drafted))
             raise
@@ -197,12 +202,13 @@ class DurableAdding(DurableParts):
         transactions.hold(bind(self._come_in, ids, options), ids, block, self.rolled_back)
 
     def _come_in(self, ids: Sequence[int], options: Options) -> None:
-        for job_id in ids:
-            self.uncommitted.pop(job_id, None)
         self.added += len(ids)
-        if self.announcer.events.add is not None:
-            for job_id in ids:
+        self.counted_at = float("-inf")
+        for job_id in ids:
+            if self.announcer.events.add is not None:
                 self._tell_added(job_id)
+            else:
+                self.uncommitted.pop(job_id, None)
         wait = seconds_until(options.run_after)
         if wait > 0:
             self.home.clock.at(self.monotonic() + wait, bind(self.wake_workers, ids))
@@ -210,12 +216,21 @@ class DurableAdding(DurableParts):
             self.wake_workers(ids)
 
     def _tell_added(self, job_id: int) -> None:
-        """Tell `event.add`, in the adder's thread. In another process the job may run by now."""
+        """Tell `event.add`, in the adder's thread. In another process the job may run by now; in this one it waits."""
         self.adding[job_id] = threading.get_ident()
+        self.uncommitted.pop(job_id, None)
         try:
-            self.announcer.added(shadow(Job(job_id, (), {}, self.monotonic(), wall())))
+            self.announcer.added(self._shadow(job_id))
         finally:
-            del self.adding[job_id]
+            with self._earlier:
+                del self.adding[job_id]
+                early = self.early.pop(job_id, None)
+            if early is not None:
+                self.offer(early)
+
+    def _shadow(self, job_id: int) -> Job:
+        """A job that this process doesn't run, as events see it."""
+        return shadow(Job(job_id, (), {}, self.monotonic(), wall()))
 
 
 def _fields(draft: Draft) -> dict[str, Any]:

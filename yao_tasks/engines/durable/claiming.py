@@ -5,6 +5,7 @@ from functools import partial as bind
 from time import time as wall
 
 from yao_tasks.core import log
+from yao_tasks.core.current import current_job
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.failures import lost
 from yao_tasks.core.jobs import ENDING, READY, RUNNING, Job, JobError
@@ -47,8 +48,10 @@ class DurableClaiming(DurableFinishing):
         life = self.life
         if life.closing or life.paused:
             return 0
-        # Stuck ones are no help, but for those in whose place another works.
-        return max(0, life.wanted - max(0, life.stuck - life.replaced))
+        growth = self.workers.growth
+        # One that can grow does so when it sees work waiting. Stuck ones are no help, but for those that were replaced.
+        wanted = life.wanted if growth is None else growth.most
+        return max(0, wanted - max(0, life.stuck - life.replaced))
 
     def adopt(self, claimed: Sequence[Claim]) -> list[Claim]:
         """Run these, as `Claimant.adopt` says."""
@@ -68,6 +71,8 @@ class DurableClaiming(DurableFinishing):
                 continue
             if not self.life.adopt(job):
                 left.append(claim)
+                continue
+            if self.is_early(job):
                 continue
             try:
                 self.offer(job)
@@ -136,21 +141,26 @@ class DurableClaiming(DurableFinishing):
         if before == RUNNING:
             self.ends.left_behind(job, job.attempt)
 
-    def give_back_unstarted(self) -> None:
-        """Let others have what was claimed, and has not started."""
+    def give_back_unstarted(self, *, older: float = 0.0) -> bool:
+        """Let others have what was claimed so many seconds ago and has not started. False if there was nothing."""
+        before, found = self.monotonic() - older, False
         for job in list(self.life.jobs.values()):
-            if (
-                job.status == READY
-                and isinstance(job.row, Held)
-                and self.life.let_go(job, among=range(READY, RUNNING))
-            ):
+            if job.status != READY or not isinstance(job.row, Held) or job.row.since > before:
+                continue
+            if self.life.let_go(job, among=range(READY, RUNNING)):
+                found = True
                 self.home.journal.clerk.inbox.give_back(job.row.claim)
         self.workers.tokens.sweep()
+        return found
 
     def give_back_running(self) -> list[int]:
         """Let what runs wait again, and stop it once that is written. Answers the ids."""
         left = []
+        inside = current_job()
         for job in list(self.life.running.values()):
+            if inside is not None and (inside.id, inside.task) == (job.id, self.task):
+                # It closes its own pool, and comes to its end after that.
+                continue
             ending = given_back(job)
             if self.life.finish(job, job.attempt, stuck=True):
                 left.append(job.id)

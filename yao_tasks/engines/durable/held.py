@@ -19,11 +19,12 @@ PROGRESS_EVERY = 0.2
 class Held:
     """What a claimed job has as its `row`."""
 
-    __slots__ = ("claim", "dirty", "moved", "wrote_at")
+    __slots__ = ("claim", "dirty", "moved", "since", "wrote_at")
 
-    def __init__(self, claim: Claim, moved: Callable[[Job], object]) -> None:
-        """`moved` is called with the job where its progress is to be written."""
+    def __init__(self, claim: Claim, moved: Callable[[Job], object], since: float) -> None:
+        """`moved` is called with the job where its progress is to be written. `since`: of the claim (monotonic)."""
         self.claim = claim
+        self.since = since
         self.moved = moved
         self.dirty = False
         self.wrote_at = float("-inf")
@@ -61,7 +62,7 @@ def job_of(
     carried = _carried(claim.carried, restore)
     if claim.priority or claim.timeout is not None or carried:
         job.terms = Terms(priority=claim.priority, timeout=claim.timeout, carried=carried)
-    job.row = Held(claim, moved)
+    job.row = Held(claim, moved, monotonic)
     return job
 
 

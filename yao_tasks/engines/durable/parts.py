@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from queue import Empty
 
 from yao_tasks.core.definitions import Definition
+from yao_tasks.core.jobs import Job
 from yao_tasks.engines import transactions
 from yao_tasks.engines.base import Callables, Home
 from yao_tasks.engines.durable.ends import DurableAnnouncer, DurableEnds
@@ -36,8 +37,12 @@ class DurableParts(Parts):
         # By job: the thread whose open transaction has added it, and the one in whose `event.add` it is.
         self.uncommitted: dict[int, int] = {}
         self.adding: dict[int, int] = {}
+        # What was claimed meanwhile: it is run once that event has returned.
+        self.early: dict[int, Job] = {}
+        # Guards the moment at which it does.
+        self._earlier = threading.Lock()
         self.rolled_back: transactions.DroppedIds = transactions.DroppedIds()
-        # What metrics() was told of the rows, and when (monotonic).
+        # What metrics() was told of the rows, and until when that does (monotonic).
         self.counted: Waiting = (0, 0, None)
         self.counted_at = float("-inf")
         # Who waits for a job by its row: by job, and by the one who waits.
@@ -70,6 +75,18 @@ class DurableParts(Parts):
             journal.clerk.look(task)
         if not journal.works or len(self.life.jobs) >= self.life.wanted or self.life.paused:
             journal.mouth.tell(task)
+
+    def is_early(self, job: Job) -> bool:
+        """Whether the job's `event.add` has not returned yet in this process: then whoever calls it offers the job."""
+        if not (self.adding or self.uncommitted):
+            return False
+        with self._earlier:
+            early = job.id in self.adding or (
+                job.id in self.uncommitted and self.announcer.events.add is not None
+            )
+            if early:
+                self.early[job.id] = job
+        return early
 
     @contextmanager
     def listening(self, *job_ids: int, call: Callable[[], object] | None = None) -> Iterator[threading.Event]:

@@ -8,12 +8,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from yao_tasks.core import log, refusals
+from yao_tasks.core.announcer import checked
 from yao_tasks.core.current import current_job
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import cancelled
 from yao_tasks.core.jobs import JobError
 from yao_tasks.core.lifecycle import TRIED_AGAIN, ended_as
-from yao_tasks.engines.base import Options
 from yao_tasks.engines.durable.adding import DurableAdding
 from yao_tasks.engines.durable.claiming import DurableClaiming
 from yao_tasks.engines.durable.looking import DurableLooking
@@ -53,13 +53,13 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
         if self.life.closing:
             raise refusals.closed(self.definition.id)
         past = self._past(job_id)
-        row, info = past.row, past.info
+        row = past.row
         if row.status != JobStatus.FAILURE:
             raise ValueError(
                 f'Job {job_id} of "{self.definition.id}" is no failure: only those can be retried.'
             )
         self.size.take(1)
-        key = self.unique_key(info.args, dict(info.kwargs), Options())
+        key = row.key or None
         database = self.home.journal.database
         if key is not None and (twin := drafts.twin(database, self.definition.id, key)) is not None:
             raise refusals.duplicate(self.definition.id, twin)
@@ -74,12 +74,22 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
         if inside is not None and inside.id == job_id and inside.task == self.definition.id:
             inside.progress(current, total, message)
             return
+        check_id(job_id)
         job = self.life.jobs.get(job_id)
         if job is not None:
             self.announcer.report(job, None, current, total, message)
             return
-        self._refuse_elsewhere(job_id)
-        raise JobNotFound(f'Job {job_id} of "{self.definition.id}" does not run: it has no progress.')
+        row = self._past(job_id).row
+        if row.status == JobStatus.RUNNING:
+            self._refuse_elsewhere(job_id)
+        progress = checked(current, total, message)
+        fields = dict(zip(("current", "total", "message"), progress, strict=True))
+        waiting = counts.live(self.home.journal.database, self.size.tasks).filter(pk=row.pk)
+        if not waiting.filter(status=JobStatus.WAITING).update(**fields):
+            raise JobNotFound(
+                f'Job {job_id} of "{self.definition.id}" has ended: its progress stays as it was.'
+            )
+        self.announcer.progressed(self._shadow(job_id), progress)
 
     def pause(self) -> None:
         """Start no more jobs, in any process, until somebody resumes; as `Engine.pause` says."""

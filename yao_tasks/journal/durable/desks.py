@@ -15,6 +15,8 @@ BATCH = 500
 # Beyond the free workers, where jobs are so short that workers would wait for the clerk. Each may be repeated after a
 # death, beside those that were running.
 PREFETCH = 40
+# What was claimed so long ago and has not started goes back: another process may be free (s).
+STALE = 1.0
 # How much one run counts against those before it.
 WEIGHT = 0.1
 
@@ -36,6 +38,9 @@ class Claimant(Protocol):
 
     def adopt(self, claimed: Sequence[Claim]) -> list[Claim]:
         """Run these. Answers those that it can't."""
+
+    def give_back_unstarted(self, *, older: float = 0.0) -> bool:
+        """Let others have what was claimed so many seconds ago and has not started. False if there was nothing."""
 
     def taken_away(self, claim: Claim) -> None:
         """A job that it runs belongs to it no longer."""
@@ -70,6 +75,9 @@ class Desk:
 
     def look(self, connection: BaseDatabaseWrapper, now: float) -> None:
         """See whether something waits that nobody has told of. Raises django.db.Error."""
+        if self.held > self.claimant.workers_wanted and self.claimant.give_back_unstarted(older=STALE):
+            # They were not that short.
+            self._seconds = STALE
         tasks = self.claimant.tasks
         self.more = self.more or claims.waits(connection, Wish(tasks=tasks, most=1), now=now)
         self.suspects = claims.waits(connection, Wish(tasks=tasks, most=1, suspects=True), now=now)

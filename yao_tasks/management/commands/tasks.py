@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from yao_tasks.core.errors import TasksError
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import CODES
-from yao_tasks.management import history, verbs
+from yao_tasks.management import history, steering, verbs
 from yao_tasks.management.answers import Answer, NotVisible, UsageError
 
 RUN: dict[str, Callable[..., Answer]] = {
@@ -26,6 +26,10 @@ RUN: dict[str, Callable[..., Answer]] = {
     "cancel": history.run_cancel,
     "retry": history.run_retry,
     "prune": history.run_prune,
+    "pause": steering.run_pause,
+    "resume": steering.run_resume,
+    "resize": steering.run_resize,
+    "metrics": steering.run_metrics,
 }
 
 
@@ -54,6 +58,9 @@ class Command(BaseCommand):
             made[name].add_argument("job", type=int, help="the job's id")
         made["wait"].add_argument("--timeout", type=float, help="seconds; without limit where none are given")
         _declare_prune(made["prune"])
+        for name in ("pause", "resume", "resize", "metrics"):
+            made[name].add_argument("task")
+        made["resize"].add_argument("worker_nums", type=int)
         for one in made.values():
             one.add_argument("--json", action="store_true", help="write JSON")
 
@@ -86,7 +93,7 @@ def _declare_add(parser: ArgumentParser) -> None:
     parser.add_argument("--args", dest="positional", default="[]", help="positional arguments, a JSON array")
     parser.add_argument("--kwargs", dest="named", default="{}", help="named arguments, a JSON object")
     parser.add_argument(
-        "--wait", action="store_true", help="wait for the job's end (a job in memory is always)"
+        "--wait", action="store_true", help="wait for a durable job's end; for one in memory it always does"
     )
 
 
