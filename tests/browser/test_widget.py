@@ -235,6 +235,15 @@ def test_what_has_vanished_is_said_and_a_link_is_left(
     assert names(page) == []
 
 
+def test_a_job_of_another_process_is_no_lost_connection(job_id: int, steps: Steps, visit: Any) -> None:
+    page = visit("about:blank")
+    page.context.route("**/tasks/**", lambda route: route.fulfill(status=409, json={"error": "elsewhere"}))
+    page.goto(f"/{job_id}/")
+    page.get_by_text("Nothing more is known").locator("visible=true").wait_for()
+
+    assert page.get_by_role("link", name="Reload").is_visible()
+
+
 def test_without_scripts_there_is_the_state_and_a_link(job_id: int, steps: Steps, visit: Any) -> None:
     steps.on(2)
     until(lambda: _message(job_id) == "step 2")

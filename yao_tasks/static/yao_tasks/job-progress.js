@@ -63,7 +63,7 @@ class Source {
       const answer = await fetch(this.url, { cache: "no-store", headers });
       const job = answer.ok && (await answer.json());
       if (turn !== this.turn) return;
-      if (answer.status === 404 && ++this.unknown > 2) return this.each("say", "unknown");
+      if (/404|409/.test(answer.status) && ++this.unknown > 2) return this.each("say", "unknown");
       if (!job && answer.status !== 304) {
         wait = 1000 * answer.headers.get("Retry-After");
         throw answer;
