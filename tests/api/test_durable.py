@@ -11,6 +11,7 @@ from tests.api.streams import Stream
 from tests.conftest import SECONDS, Site
 from yao_tasks import job_url
 from yao_tasks.api import feeds
+from yao_tasks.api.threads import close_connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,10 +38,17 @@ def test_its_stream_ends_when_it_is_cancelled(site: Site) -> None:
     gate.entered()
     client = one_with(*EVERYTHING)
 
+    def cancel() -> Any:
+        try:
+            return post(client, address(pool, job_id, "cancel/"))
+        finally:
+            # This thread's own.
+            close_connections()
+
     async def follow() -> list[str]:
         async with Stream(job_url("job", job_id).replace("/?", "/events/?")) as stream:
             await stream.until(lambda: stream.events)
-            answer = await asyncio.to_thread(post, client, address(pool, job_id, "cancel/"))
+            answer = await asyncio.to_thread(cancel)
             assert answer.json()["cancelled"]
             return [event.name for event in await stream.end()]
 

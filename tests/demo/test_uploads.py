@@ -91,6 +91,7 @@ def test_an_import_is_watched_and_cancelled_by_its_user_alone(ada: Client, setti
     by_bob = bob.post(f"/uploads/{upload.pk}/cancel/"), bob.get(f"/uploads/{upload.pk}/")
     live = not tasks["import_contacts"].get(upload.job_id).is_finished
     by_ada = ada.post(f"/uploads/{upload.pk}/cancel/", follow=True)
+    until(lambda: not tasks["import_contacts"].metrics()["stuck"], "its thread to come back")
 
     assert [answer.status_code for answer in by_bob] == [404, 404]
     assert live
