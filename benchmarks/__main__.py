@@ -58,7 +58,8 @@ def _figures(scale: "Scale", names: list[str]) -> str:
     rows = []
     for name in names or figures:
         print(f"Measuring {name} ...", file=sys.stderr)
-        rows.append(figures[name](scale).cells)
+        measured = figures[name](scale)
+        rows += [row.cells for row in (measured if isinstance(measured, list) else [measured])]
     return table(HEADINGS, rows)
 
 

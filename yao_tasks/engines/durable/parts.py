@@ -32,7 +32,8 @@ class DurableParts(Parts):
         super().__init__(definition, callables, home)
         # Nothing is written behind a durable job's back.
         self.rows = None
-        self.size = Size(definition, home.journal.database, monotonic=self.monotonic)
+        workers = lambda: self.life.wanted  # noqa: E731
+        self.size = Size(definition, home.journal.database, workers=workers, monotonic=self.monotonic)
         self.added = 0
         # By job: the thread whose open transaction has added it, and the one in whose `event.add` it is.
         self.uncommitted: dict[int, int] = {}

@@ -19,8 +19,17 @@ LOOK = 0.05
 class Size:
     """The places of one task's queue. Any thread may call any method."""
 
-    def __init__(self, definition: Definition, database: str, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        database: str,
+        *,
+        workers: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`workers`: how many there are in this process just now."""
         self.definition = definition
+        self.workers = workers
         self.tasks = (definition.id, *definition.formerly)
         self.database = database
         self.monotonic = monotonic
@@ -43,6 +52,10 @@ class Size:
         with self._guard:
             self._known -= count
 
+    def forget(self) -> None:
+        """What was counted no longer holds."""
+        self._fresh_until = float("-inf")
+
     def _take(self, count: int) -> bool:
         if self.monotonic() >= self._fresh_until or not self._fits(count):
             # Asked again before a refusal: jobs end all the time.
@@ -57,12 +70,12 @@ class Size:
 
     def _count(self) -> None:
         began = self.monotonic()
-        most = self.definition.size + self.definition.worker_nums + 1
-        waiting = counts.waiting(self.database, self.tasks, most)
-        busy = self.definition.worker_nums
+        workers = self.workers()
+        waiting = counts.waiting(self.database, self.tasks, self.definition.size + workers + 1)
+        busy = workers
         if not counts.is_paused(self.database, self.definition.id):
-            busy = counts.running(self.database, self.tasks, self.definition.worker_nums)
+            busy = counts.running(self.database, self.tasks, workers)
         with self._guard:
-            self._known, self._free = waiting, self.definition.worker_nums - busy
+            self._known, self._free = waiting, workers - busy
         took = self.monotonic() - began
         self._fresh_until = began + max(FRESH, SHARE * took)

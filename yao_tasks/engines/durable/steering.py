@@ -65,8 +65,11 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
             raise refusals.duplicate(self.definition.id, twin)
         fields = {**TRIED_AGAIN, "base": row.attempt, "crashes": 0, "suspect": False, "unique_key": key}
         failed = JobRecord.objects.using(database).filter(pk=row.pk, status=JobStatus.FAILURE)
-        if failed.update(**fields, runs=runs.encode(past.all_runs())):
-            transaction.on_commit(bind(self.wake_workers, [job_id]), using=database, robust=True)
+        if not failed.update(**fields, runs=runs.encode(past.all_runs())):
+            raise ValueError(
+                f'Job {job_id} of "{self.definition.id}" is no failure any more: somebody was quicker.'
+            )
+        transaction.on_commit(bind(self.wake_workers, [job_id]), using=database, robust=True)
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress, as `Engine.progress` says: of a job that this process runs."""
@@ -105,6 +108,8 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
 
     def obey(self, *, paused: bool) -> None:
         """Somebody has paused the task, or nobody has. Called by the clerk, too."""
+        if paused != self.life.paused:
+            self.size.forget()
         if paused and not self.life.paused:
             self.workers.pause()
             self.give_back_unstarted()

@@ -78,6 +78,11 @@ def write(database: str, drafts: Sequence[Draft]) -> bool:
     return True
 
 
+def bare_insert(connection: BaseDatabaseWrapper, draft: Draft) -> tuple[str, tuple[Any, ...]]:
+    """The statement that writes one, and its values, for those who compare with what the driver alone can do."""
+    return _statement(connection.vendor, False), _row(draft, sql.moments(connection))
+
+
 def twin(database: str, task: str, key: str) -> int | None:
     """The id of the job with this unique key; None: there is none that can be seen."""
     rows = JobRecord.objects.using(database).filter(task=task, unique_key=key)
