@@ -100,7 +100,10 @@ OTHERWISE = {
     """,
     "between two runs a job is in no memory, and its clock is the database's": """
         test_a_definition_that_says_exponential_gets_it
+        test_a_job_between_two_runs_has_started_and_does_not_expire
         test_a_job_that_has_not_started_when_it_expires_is_cancelled
+        test_a_job_that_is_due_sooner_runs_sooner
+        test_asking_disturbs_nobody_while_jobs_run
         test_a_retry_says_itself_after_how_long
         test_a_retry_without_a_time_waits_as_the_definition_says
         test_fixed_waits_are_all_the_same

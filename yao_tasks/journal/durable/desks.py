@@ -95,8 +95,10 @@ class Desk:
         """
         if not (self.more or self.ids):
             return None
-        able = self.claimant.able
-        room = able + self._prefetch(turn) - (self.held - leaving) if able else 0
+        able, held = self.claimant.able, self.held - leaving
+        # In advance only as others go: what comes later may be better, as long as all workers are busy.
+        ahead = self._prefetch(turn) if leaving or not held else 0
+        room = able + ahead - held if able else 0
         if room <= 0:
             # There will be room again, and then the best of all that wait is wanted.
             self.more, self.ids = True, []

@@ -18,6 +18,8 @@ from yao_tasks.core.state import open_folder
 PREFIX, ENDING = "wake-", ".sock"
 # The longest path of a socket that every system takes.
 LONGEST = 100
+# What the thread that listens is given to end (s).
+LAST_WORD = 1.0
 # Longer than a task's id can be, in bytes.
 MOST = 1_024
 
@@ -30,6 +32,7 @@ class Ears:
         self.folder = folder
         self.heard = heard
         self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
         self._path = folder / f"{PREFIX}{os.getpid()}{ENDING}"
 
     def open(self) -> None:
@@ -50,7 +53,8 @@ class Ears:
             logger.warning("Durable jobs of other processes are found by looking for them alone: %s", error)
             return
         self._socket = here
-        threading.Thread(target=self._listen, args=(here,), name="yao_tasks-ears", daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, args=(here,), name="yao_tasks-ears", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Listen no longer."""
@@ -60,6 +64,8 @@ class Ears:
             with contextlib.suppress(OSError):
                 # Wakes the thread up.
                 here.shutdown(socket.SHUT_RDWR)
+            if self._thread is not None:
+                self._thread.join(LAST_WORD)
 
     def _listen(self, here: socket.socket) -> None:
         with here:
