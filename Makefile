@@ -33,7 +33,7 @@ soak: $(VENV)/test $(VENV)/servers
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf demo_project/db.sqlite3* demo_project/outbox demo_project/.state
+	rm -rf demo_project/db.sqlite3* demo_project/outbox demo_project/uploads demo_project/.state
 
 # The files $(VENV)/test, …/lint and …/servers say that an extra is installed as pyproject.toml wants it now.
 $(VENV)/test $(VENV)/lint $(VENV)/servers: $(VENV)/%: pyproject.toml | $(BIN)/python

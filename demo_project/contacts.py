@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -25,17 +26,26 @@ def import_contacts(job_id: int, name: str = "contacts.csv", rows: int = 3_000) 
     path = settings.DATA_DIR / name
     if not path.exists():
         _write_example(path, rows)
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != COLUMNS:
-            raise GiveUp(f"{name}: the first line is {reader.fieldnames}, not {COLUMNS}.")
-        lines = list(reader)
+    lines = _read(path)
     bad = 0
     for batch in _batches(current_job().track(lines, message="Importing"), BATCH):
         good = [Contact(name=line["name"], email=line["email"]) for line in batch if _is_good(line)]
         Contact.objects.bulk_create(good, ignore_conflicts=True)
         bad += len(batch) - len(good)
+        time.sleep(settings.DEMO_PAUSE)
     return {"rows": len(lines), "bad": bad}
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The lines of the file. GiveUp says to whoever sent it what is wrong: another run would find the same."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, restval="")
+            if reader.fieldnames != COLUMNS:
+                raise GiveUp(f"{path.name}: the first line is {reader.fieldnames}, not {COLUMNS}.")
+            return list(reader)
+    except (UnicodeDecodeError, csv.Error):
+        raise GiveUp(f"{path.name} is no CSV file in UTF-8.") from None
 
 
 def _batches(lines: Iterable[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:

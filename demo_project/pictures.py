@@ -1,5 +1,6 @@
 """Thumbnails of pictures: work that computes, and so runs in processes (`tasks/thumbnails.yao`)."""
 
+import time
 from pathlib import Path
 
 from django.conf import settings
@@ -23,9 +24,13 @@ def make_thumbnails(job_id: int, folder: str = "pictures", count: int = 6) -> li
     thumbnails = settings.DATA_DIR / folder / "thumbnails"
     thumbnails.mkdir(exist_ok=True)
     for path in current_job().track(pictures, message="Making thumbnails"):
-        with Image.open(path) as picture:
-            picture.thumbnail(THUMBNAIL)
-            picture.save(thumbnails / path.name)
+        try:
+            with Image.open(path) as picture:
+                picture.thumbnail(THUMBNAIL)
+                picture.convert("RGB").save(thumbnails / path.name, "JPEG")
+        except (OSError, ValueError, Image.DecompressionBombError):
+            raise GiveUp(f"{path.stem} is no picture that can be read.") from None
+        time.sleep(settings.DEMO_PAUSE)
     return [path.name for path in pictures]
 
 

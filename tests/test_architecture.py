@@ -14,7 +14,16 @@ FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in p
 
 # From the top down; a module imports its own layer and those below. The longest matching name counts.
 LAYERS = [
-    ["yao_tasks.apps", "yao_tasks.checks", "yao_tasks.admin", "yao_tasks.dashboard", "yao_tasks.management"],
+    [
+        "yao_tasks.apps",
+        "yao_tasks.checks",
+        "yao_tasks.admin",
+        "yao_tasks.dashboard",
+        "yao_tasks.management",
+        "yao_tasks.urls",
+        "yao_tasks.api",
+        "yao_tasks.templatetags",
+    ],
     ["yao_tasks.testing", "yao_tasks.pytest_plugin", "yao_tasks.process"],
     ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi", "yao_tasks.events"],
     [
@@ -36,6 +45,10 @@ LAYERS = [
         "yao_tasks.models",
         "yao_tasks.connections",
         "yao_tasks.sensitive",
+        "yao_tasks.redaction",
+        "yao_tasks.refusals",
+        "yao_tasks.links",
+        "yao_tasks.permissions",
     ],
     ["yao_tasks.conf", "yao_tasks.errors"],
     ["yao_tasks.core.workers"],

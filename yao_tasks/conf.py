@@ -82,10 +82,10 @@ class Settings:
         ),
         metadata=key(listing(readable())),
     )
-    link_age: float = field(default=86_400.0, metadata=key(number(0, above=True), built=[]))
-    # adds a minute and user
-    user_rate: int = field(default=60, metadata=key(whole(1), built=[]))
-    streams: bool | None = field(default=None, metadata=key(flag(), built=[]))
+    link_age: float = field(default=86_400.0, metadata=key(number(0, above=True)))
+    # adds over HTTP, a minute and user
+    user_rate: int = field(default=60, metadata=key(whole(1)))
+    streams: bool | None = field(default=None, metadata=key(flag()))
     release: str | None = field(default=None, metadata=key(readable()))
     state_dir: Path = field(default_factory=_default_state_dir, metadata=key(path()))
 

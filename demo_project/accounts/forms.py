@@ -1,5 +1,7 @@
 """What a visitor fills in."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
@@ -20,3 +22,31 @@ class SignUpForm(UserCreationForm):
 
         model = User
         fields = ("username", "email")
+
+
+# Bytes of one file.
+LARGEST = 5 * 2**20
+
+
+def _is_small(file: Any) -> None:
+    if file.size > LARGEST:
+        raise forms.ValidationError(_("This file is larger than 5 MB."))
+
+
+class ContactsForm(forms.Form):
+    """A list of contacts."""
+
+    file = forms.FileField(
+        label=_("CSV file"),
+        help_text=_("Its first line is: name,email"),
+        validators=[_is_small],
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+
+class PicturesForm(forms.Form):
+    """A picture. Whether it is one is found out by the job: that computes."""
+
+    file = forms.FileField(
+        label=_("Picture"), validators=[_is_small], widget=forms.FileInput(attrs={"accept": "image/*"})
+    )

@@ -1,4 +1,4 @@
-"""What the site keeps: of a welcome mail when its job is long forgotten, and of lists that were imported."""
+"""What the site keeps: of mails when their jobs are long forgotten, of uploads, and of lists that were imported."""
 
 from typing import Any
 
@@ -48,6 +48,27 @@ class WelcomeMail(models.Model):
             "message": "",
             "response": None,
         }
+
+
+class Upload(models.Model):
+    """What somebody has sent, and the job that works on it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"))
+    task = models.CharField(_("task"), max_length=100)
+    job_id = models.BigIntegerField(_("job"))
+    name = models.CharField(_("name"), max_length=200)
+    folder = models.CharField(_("folder"), max_length=100)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-pk",)
+        verbose_name = _("upload")
+        verbose_name_plural = _("uploads")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Contact(models.Model):

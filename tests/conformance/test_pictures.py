@@ -51,6 +51,8 @@ def test_a_waiting_job_in_all_its_fields(site: Site, task: MakeTask) -> None:
         "ended_at": None,
         "due_at": None,
         "worker": None,
+        "elapsed": None,
+        "eta": None,
     }
     assert before - timedelta(seconds=1) < info.added_at < datetime.now(UTC) + timedelta(seconds=1)
 

@@ -35,7 +35,7 @@ def test_the_mail_arrives_and_its_progress_is_seen_on_the_way(
         "message": "Sending",
         "response": None,
     }
-    assert '<progress aria-labelledby="what" value="2" max="4">' in on_the_way
+    assert '<progress aria-label="Welcome mail" value="2" max="4">' in on_the_way
     assert "on its way to <strong>ada@example.org</strong>" in page(client, mail)
     [letter] = mail_server.mails
     assert letter["To"] == "ada@example.org"

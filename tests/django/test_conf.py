@@ -191,9 +191,6 @@ def test_a_wrong_value_is_told_and_its_default_used(
         ("SOCKET", "/run/site/tasks.sock"),
         ("HOST_WAIT", 6),
         ("MODELS", {"task": "app.Task"}),
-        ("LINK_AGE", 5),
-        ("USER_RATE", 5),
-        ("STREAMS", True),
     ],
 )
 def test_a_setting_that_is_not_built_is_refused_unless_it_is_the_default(

@@ -1,7 +1,7 @@
 """A job as it lives in memory (`Job`), and the picture of it that callers get (`JobInfo`)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, Protocol
@@ -28,6 +28,11 @@ PUBLIC = (
     WAITING_NAME,
 )
 CODES = {WAITING_NAME: 1, RUNNING_NAME: 2, SUCCESS_NAME: 3, FAILURE_NAME: 4}
+
+# What a picture tells beside its fields.
+NUMBERS = ("percent", "status_code", "elapsed", "eta")
+# A year: whoever is told of more has been told nothing (s).
+LONGEST_ETA = 366 * 86_400
 
 Progress = tuple[float, float, str]
 NO_PROGRESS: Progress = (0, 0, "")
@@ -149,6 +154,10 @@ class Job:
         self.holder: int | None = None
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
     """A frozen picture of a job at one moment."""
@@ -177,6 +186,23 @@ class JobInfo:
     """When the next run may start, for a job that is delayed or between two runs."""
     worker: str | None
     """The name of the worker that runs it, or ran it last."""
+    _drawn_at: datetime = field(default_factory=_now, compare=False, repr=False)
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds that the run has taken, or the last one took; None before the first, and between two."""
+        if self.started_at is None or self.status == WAITING_NAME:
+            return None
+        return max(0.0, ((self.ended_at or self._drawn_at) - self.started_at).total_seconds())
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the run ends, if it goes on as it did; None where nothing tells: no total, or no progress."""
+        if self.status != RUNNING_NAME or self.elapsed is None or not 0 < self.current <= self.total:
+            return None
+        # In floats, which overflow into infinity: that is no moment.
+        seconds = self.elapsed * (1.0 * self.total / self.current - 1)
+        return seconds if seconds < LONGEST_ETA else None
 
     @property
     def status_code(self) -> int:
@@ -199,11 +225,11 @@ class JobInfo:
         return self.status in (SUCCESS_NAME, FAILURE_NAME)
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, with `percent` and `status_code`; moments stay datetimes, the error is a dict or None."""
-        picture = {field.name: getattr(self, field.name) for field in fields(self)}
+        """All of it, with the properties that are numbers; moments stay datetimes, the error is a dict or None."""
+        picture = {one.name: getattr(self, one.name) for one in fields(self) if one.name[0] != "_"}
         error = self.error
-        picture["error"] = error and {field.name: getattr(error, field.name) for field in fields(error)}
-        return {**picture, "percent": self.percent, "status_code": self.status_code}
+        picture["error"] = error and {one.name: getattr(error, one.name) for one in fields(error)}
+        return {**picture, **{name: getattr(self, name) for name in NUMBERS}}
 
 
 def draw(job: Job, task: str, lock: RLock) -> JobInfo:

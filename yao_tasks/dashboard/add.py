@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods
 
 from yao_tasks.core.errors import LONGEST_WAIT
 from yao_tasks.dashboard.pages import FOLDER, frame
-from yao_tasks.dashboard.redaction import parameters
-from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import SUCCESS, back, came_from, operators_only, pool_that_can, record
 from yao_tasks.dashboard.verbs import at_once
 from yao_tasks.pools import Pool
+from yao_tasks.redaction import parameters
+from yao_tasks.refusals import REFUSALS, refusal
 
 # Characters; what is longer is no work for a form.
 LONGEST = 100_000

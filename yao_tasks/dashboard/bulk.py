@@ -19,7 +19,6 @@ from yao_tasks.dashboard.names import VIEW_JOB_ARGS
 from yao_tasks.dashboard.pacing import pace
 from yao_tasks.dashboard.pages import FOLDER, NoPage, frame
 from yao_tasks.dashboard.readings import Reading
-from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import (
     INFO,
     SUCCESS,
@@ -32,6 +31,7 @@ from yao_tasks.dashboard.steering import (
 )
 from yao_tasks.dashboard.verbs import VERBS, Verb
 from yao_tasks.pools import Pool
+from yao_tasks.refusals import REFUSALS, refusal
 
 # So many ids are named in the admin's log.
 NAMED = 50

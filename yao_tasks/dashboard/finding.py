@@ -12,7 +12,7 @@ from yao_tasks.core.errors import BadJobId, JobNotFound
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.dashboard.filters import Filter
 from yao_tasks.dashboard.readings import Reading
-from yao_tasks.dashboard.redaction import Redaction
+from yao_tasks.redaction import Redaction
 
 PER_PAGE = 50
 # Of several pools each is asked for all pages up to the one that is wanted, and so is the database: beyond these, a

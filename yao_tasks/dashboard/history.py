@@ -23,13 +23,13 @@ from yao_tasks.dashboard.finding import MOST, matcher
 from yao_tasks.dashboard.job import TRACEBACK_LENGTH
 from yao_tasks.dashboard.listing import usable
 from yao_tasks.dashboard.names import JOB, VIEW_JOB_ARGS
-from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.dashboard.statuses import status_of
 from yao_tasks.dashboard.steering import WARNING, Answer
 from yao_tasks.dashboard.verbs import VERBS
 from yao_tasks.journal.reading import draw
 from yao_tasks.journal.searching import tasks_of
 from yao_tasks.models import JobRecord
+from yao_tasks.redaction import Redaction
 
 # A text is looked for in so many rows, or until the time is over (s).
 LOOKED_AT = 2_000

@@ -20,11 +20,11 @@ from yao_tasks.dashboard.failures import end_of
 from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import DatabaseErrors, NoPage, page
-from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.dashboard.statuses import failure, status_of
 from yao_tasks.dashboard.steering import pool_that_can
 from yao_tasks.dashboard.timeline import Run, recorded_runs, runs_of, timeline
 from yao_tasks.pools import Pool
+from yao_tasks.redaction import Redaction
 
 # What is shown of a traceback, from its end: deep ones are megabytes.
 TRACEBACK_LENGTH = 16_000
@@ -91,6 +91,7 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
         "error_message": hide(info.error.message) if info.error else "",
         "amount": amount_of(info),
         "elapsed": _elapsed(info, now),
+        "left": "" if info.eta is None else duration(info.eta),
         "limit": "" if info.is_finished else limit(pool.config.timeout),
         "attempts": pool.config.attempts + 1,
         "steps": timeline(info, runs, now),

@@ -1,5 +1,9 @@
 """Names that the pages share: of their URLs and of the permissions they ask for."""
 
+from yao_tasks.permissions import OPERATE_JOBS as OPERATE_JOBS
+from yao_tasks.permissions import VIEW_JOB_ARGS as VIEW_JOB_ARGS
+from yao_tasks.permissions import VIEW_JOBS as VIEW_JOBS
+
 OVERVIEW = "yao_tasks_dashboard_changelist"  # the name by which the admin's index links to a model
 FRAGMENT = "yao_tasks_dashboard_fragment"
 JOBS = "yao_tasks_dashboard_jobs"
@@ -20,7 +24,3 @@ BULK = "yao_tasks_dashboard_bulk"
 EXPORT = "yao_tasks_dashboard_export"
 DUPLICATE = "yao_tasks_dashboard_duplicate"
 CHANGE = "yao_tasks_dashboard_change"  # the name by which the admin's log links to what was changed
-
-VIEW_JOBS = "yao_tasks.view_jobs"
-OPERATE_JOBS = "yao_tasks.operate_jobs"
-VIEW_JOB_ARGS = "yao_tasks.view_job_args"

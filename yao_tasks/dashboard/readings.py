@@ -12,8 +12,8 @@ from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
 from yao_tasks.core.jobs import JobInfo
 from yao_tasks.dashboard.durable import pauses
-from yao_tasks.dashboard.redaction import Redaction
 from yao_tasks.pools import Pool, tasks
+from yao_tasks.redaction import Redaction
 
 # A page that refreshes itself would import a module that fails again and again, with whatever it does
 # until it fails: for so long (s) its fault is shown without trying.

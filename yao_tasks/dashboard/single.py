@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from yao_tasks.core.errors import JobNotFound
-from yao_tasks.dashboard.refusals import REFUSALS, refusal
 from yao_tasks.dashboard.steering import (
     INFO,
     SUCCESS,
@@ -24,6 +23,7 @@ from yao_tasks.dashboard.steering import (
 )
 from yao_tasks.dashboard.verbs import add_like
 from yao_tasks.pools import Pool
+from yao_tasks.refusals import REFUSALS, refusal
 
 
 class TooLate(Exception):

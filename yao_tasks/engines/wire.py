@@ -45,7 +45,7 @@ def options_in(data: Mapping[str, Any]) -> Options:
 
 def picture_out(info: JobInfo) -> dict[str, Any]:
     """A picture in JSON types. Of a thread's job, what JSON can't hold is shown as its repr."""
-    data = {one.name: getattr(info, one.name) for one in fields(JobInfo)}
+    data = {one.name: getattr(info, one.name) for one in fields(JobInfo) if one.name[0] != "_"}
     error = info.error
     data["error"] = error and [getattr(error, one.name) for one in fields(JobError)]
     for name in _MOMENTS:

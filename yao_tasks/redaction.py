@@ -1,9 +1,11 @@
-"""Arguments, results and texts as pages may show them: what a name calls secret is masked, wherever it turns up."""
+"""Arguments, results and texts as they may be shown: what a name calls secret is masked, wherever it turns up."""
 
 import inspect
+import math
 import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from yao_tasks import conf, handlers
@@ -14,12 +16,18 @@ MASK = "••••••"
 # A page is no place for megabytes.
 LONGEST = 8_000
 DEEPEST = 8
+# As deep as JSON readers of all kinds follow, and far from Python's own limit.
+DEEPEST_JSON = 64
+# A list may hold itself, twice.
+MOST_VALUES = 100_000
+# Beyond 128 bits nobody counts, and beyond 4,300 digits Python refuses to write.
+LARGEST = 2**128
 # What is shorter turns up in any text by chance.
 SHORTEST_SECRET = 4
 
 
 class Redaction:
-    """What may be shown of one task's jobs. For one request: it asks for settings and handler once."""
+    """What may be shown of one task's jobs. It asks for settings and handler once (see `redaction_of`)."""
 
     def __init__(self, definition: Definition | None) -> None:
         """`definition`: None for a task that there is no more, of whose jobs only the rows are left."""
@@ -39,6 +47,23 @@ class Redaction:
     def result(self, value: Any) -> str:
         """What a handler returned."""
         return self._shown("", value)
+
+    def arguments_as_json(self, info: JobInfo) -> tuple[list[Any], dict[str, Any]]:
+        """Positional and named arguments in JSON's types."""
+        values = [self.as_json(value, name) for name, value in self._named(info)]
+        return values[: len(info.args)], dict(
+            zip(map(str, info.kwargs), values[len(info.args) :], strict=True)
+        )
+
+    def as_json(self, value: Any, name: str = "") -> Any:
+        """A value in JSON's types: what JSON hasn't got is shown as `result` shows it."""
+        if self._is_secret(name):
+            return MASK
+
+        def told(text: str) -> str:
+            return self._said.sub(rf"\1{MASK}", text) if self._secret is not None else text
+
+        return plain(value, told=told, is_secret=self._is_secret, foreign=lambda one: self._shown("", one))
 
     def hider(self, info: JobInfo) -> Callable[[str], str]:
         """A function that masks the job's secret arguments in a text: a message, a traceback, a line."""
@@ -101,6 +126,57 @@ class Redaction:
         elif secret and isinstance(value, str) and len(value) >= SHORTEST_SECRET:
             yield value
             yield repr(value)[1:-1]
+
+
+_known: dict[str, tuple[Definition, conf.Settings, Redaction]] = {}
+
+
+def redaction_of(definition: Definition) -> Redaction:
+    """The task's redaction: made once, and again where its definition or the settings were read anew."""
+    settings = conf.current()
+    known = _known.get(definition.id)
+    if known is None or known[0] is not definition or known[1] is not settings:
+        known = _known[definition.id] = (definition, settings, Redaction(definition))
+    return known[2]
+
+
+def plain(
+    value: Any,
+    *,
+    told: Callable[[str], str] = str,
+    is_secret: Callable[[object], bool] = lambda name: False,
+    foreign: Callable[[Any], Any] = lambda value: None,
+) -> Any:
+    """A value in JSON's types, as strict readers take them: no NaN, no infinity, no integer of 5,000 digits.
+
+    `told`: applied to texts. `is_secret`: whether what a key names is masked. `foreign`: what stands for a value
+    that JSON hasn't got. What lies too deep, or comes after 100,000 others, is None.
+    """
+    left = MOST_VALUES
+
+    def inner(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value) if abs(value) < LARGEST else None
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else None
+        if isinstance(value, str):
+            return told(str(value))
+        if depth >= DEEPEST_JSON or left <= 0:
+            return None
+        if isinstance(value, Mapping):
+            return {
+                told(str(key)): MASK if is_secret(key) else inner(one, depth + 1)
+                for key, one in islice(list(value.items()), max(0, left))
+            }
+        if isinstance(value, list | tuple):
+            return [inner(one, depth + 1) for one in value[: max(0, left)]]
+        return foreign(value)
+
+    return inner(value, 0)
 
 
 def parameters(process: str) -> list[str]:
