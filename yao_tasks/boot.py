@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.core.exceptions import ImproperlyConfigured
+
 from yao_tasks import conf, leaving, loading, servers
 from yao_tasks.core import current
 from yao_tasks.core.children import link
@@ -105,7 +107,14 @@ def serve(role: str = "server") -> None:
         house().work()
     elif wanted or (wanted is None and not servers.is_test()):
         # Handlers are imported: no request waits for that. A test's database is to be deleted, and nobody works on it.
-        threading.Thread(target=house().work, name="yao_tasks-work", daemon=True).start()
+        threading.Thread(target=_work, name="yao_tasks-work", daemon=True).start()
+
+
+def _work() -> None:
+    try:
+        house().work()
+    except (RuntimeError, ImproperlyConfigured) as error:
+        logger.error("This process runs no durable jobs: %s", error)
 
 
 def close() -> list[int]:

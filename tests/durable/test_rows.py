@@ -195,3 +195,19 @@ def test_the_clock_of_the_database_says_what_is_due(durable: Durable, rows: Rows
 
     assert abs(office.now() - time.time()) < 1
     assert pool.wait(pool.using(run_after=0.3).add(), 10).status == "SUCCESS"
+
+
+def test_old_rows_are_pruned_where_nothing_else_is_recorded(
+    durable: Durable, rows: Rows, settings: Any
+) -> None:
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "RECORD_MAX": 5}
+    pool = durable(lambda job_id: None)
+    boot.house().home.journal.pruning._next = float("inf")
+    work()
+    ids = pool.add_many([()] * 40)
+    for _ in pool.as_completed(ids, 10):
+        pass
+
+    boot.house().home.journal.pruning._next = 0.0
+
+    until(lambda: rows.all().count() == 5, "all but five to go")

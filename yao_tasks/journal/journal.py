@@ -63,7 +63,10 @@ class Journal:
         self._enrolling = threading.RLock()
         self.works = False
         """Whether this process runs durable jobs."""
-        office = Office(database, folder, enroll=self.owner, claimants=self._claimants, known=known)
+        prune = self.pruning.after
+        office = Office(
+            database, folder, enroll=self.owner, claimants=self._claimants, known=known, prune=prune
+        )
         self.clerk = Clerk(database, office, poll=poll, token=new_token)
         self.mouth = Mouth(folder)
         self.ears = Ears(folder, self.clerk.look)

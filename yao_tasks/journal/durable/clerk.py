@@ -48,6 +48,9 @@ class Chores(Protocol):
     def look(self, connection: BaseDatabaseWrapper) -> None:
         """Called every POLL_INTERVAL: leases, sweeps, pauses, each when it is due."""
 
+    def wrote(self, ended: int) -> None:
+        """So many jobs have ended, by what was committed just now."""
+
     def end(self, connection: BaseDatabaseWrapper) -> None:
         """This process works no longer."""
 
@@ -219,6 +222,7 @@ class Clerk:
         refused -= self._written_after_all(connection, [ending for ending, _ in over if ending.id in refused])
         self._over, self._returns, self._last = [], [], len(over)
         self._unsure.clear()
+        self.chores.wrote(len(over))
         self._deliver(over, refused, returns, found)
         self._turn += WEIGHT * (self.monotonic() - began - self._turn)
 

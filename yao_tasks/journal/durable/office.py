@@ -33,16 +33,22 @@ class Office:
         enroll: Callable[[BaseDatabaseWrapper], int],
         claimants: Callable[[], Iterable[Claimant]],
         known: Callable[[], Sequence[str]],
+        prune: Callable[[int], object],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`enroll` answers the key of this process's row. `known`: the ids of all tasks, former ones too."""
+        """`enroll` answers the key of this process's row. `known`: the ids of all tasks, former ones too.
+
+        `prune` is called now and then, with how many jobs have ended since: a small piece of work.
+        """
         self.database = database
         self.folder = folder
         self.enroll = enroll
         self.claimants = claimants
         self.known = known
+        self.prune = prune
         self.monotonic = monotonic
         self.lock = lease.Lock(folder)
+        self._ended = 0
         self._mine = 0
         self._ahead = 0.0
         self._is_local = False
@@ -73,6 +79,12 @@ class Office:
             self._sweep()
             self._next_sweep = now + SWEEP_EVERY * random.uniform(0.8, 1.2)  # noqa: S311
         self._obey_pauses()
+        ended, self._ended = self._ended, 0
+        self.prune(ended)
+
+    def wrote(self, ended: int) -> None:
+        """So many jobs have ended, by what was committed just now."""
+        self._ended += ended
 
     def end(self, connection: BaseDatabaseWrapper) -> None:
         """This process works no longer."""
