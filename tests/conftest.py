@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis
 
+from tests.vendors import vendor_database
 from yao_tasks import boot, handlers
 from yao_tasks.pools import Pool, tasks
+
+# One for all suites: pytest makes an instance for each conftest that names a fixture.
+__all__ = ["vendor_database"]
 
 KEYS = {"name": "A test", "worker_nums": 2, "attempts": 0, "attempt_after": 10, "timeout": 10, "size": 100}
 SECONDS = 10

@@ -8,11 +8,11 @@ import pytest
 
 from tests.conftest import Site, until
 from tests.durable import processes
-from tests.journal.conftest import Rows, journal, rows, vendor_database
+from tests.journal.conftest import Rows, journal, rows
 from yao_tasks import boot
 from yao_tasks.pools import Pool
 
-__all__ = ["Durable", "Rows", "all_ended", "durable", "journal", "plant", "rows", "vendor_database", "work"]
+__all__ = ["Durable", "Rows", "all_ended", "durable", "journal", "plant", "rows", "work"]
 
 Durable = Callable[..., Pool]
 

@@ -6,19 +6,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Site, until
-from tests.databases import VENDORS, database, known
+from tests.databases import known
 from yao_tasks import boot, conf
 from yao_tasks.models import JobOwner, JobRecord, PausedTask
 from yao_tasks.pools import Pool
-
-
-@pytest.fixture(scope="session", params=VENDORS)
-def vendor_database(
-    request: pytest.FixtureRequest, tmp_path_factory: Any, django_db_blocker: Any
-) -> Iterator[dict[str, Any]]:
-    """A database of each vendor, for the whole run: what settings say of it."""
-    with django_db_blocker.unblock(), database(request.param, tmp_path_factory.mktemp("journal")) as config:
-        yield config
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ class DurableParts(Parts):
         workers = lambda: self.life.wanted  # noqa: E731
         self.size = Size(definition, home.journal.database, workers=workers, monotonic=self.monotonic)
         self.added = 0
+        # How often somebody has begun, or ended, to pause or resume it here.
+        self.steered = 0
         # By job: the thread whose open transaction has added it, and the one in whose `event.add` it is.
         self.uncommitted: dict[int, int] = {}
         self.adding: dict[int, int] = {}

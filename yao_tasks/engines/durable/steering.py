@@ -96,14 +96,18 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
 
     def pause(self) -> None:
         """Start no more jobs, in any process, until somebody resumes; as `Engine.pause` says."""
+        self.steered += 1
         PausedTask.objects.using(self.home.journal.database).get_or_create(
             task=self.definition.id, defaults={"paused_at": timezone.now()}
         )
+        self.steered += 1
         self.obey(paused=True)
 
     def resume(self) -> None:
         """Start jobs again."""
+        self.steered += 1
         PausedTask.objects.using(self.home.journal.database).filter(task=self.definition.id).delete()
+        self.steered += 1
         self.obey(paused=False)
 
     def obey(self, *, paused: bool) -> None:

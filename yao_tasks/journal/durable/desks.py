@@ -45,6 +45,9 @@ class Claimant(Protocol):
     def taken_away(self, claim: Claim) -> None:
         """A job that it runs belongs to it no longer."""
 
+    steered: int
+    """Changes before, and again after, somebody has paused or resumed the task in this process."""
+
     def obey(self, *, paused: bool) -> None:
         """Somebody has paused the task, for all processes; or nobody has."""
 

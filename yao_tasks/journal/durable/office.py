@@ -111,9 +111,12 @@ class Office:
         self._tell(claimants, sweep.end_unknown(self.known(), self._began))
 
     def _obey_pauses(self) -> None:
+        # Whoever pauses or resumes here meanwhile knows better.
+        known = [(claimant, claimant.steered) for claimant in self.claimants()]
         paused = set(PausedTask.objects.using(self.database).values_list("task", flat=True))
-        for claimant in self.claimants():
-            claimant.obey(paused=claimant.task in paused)
+        for claimant, steered in known:
+            if claimant.steered == steered:
+                claimant.obey(paused=claimant.task in paused)
 
     @staticmethod
     def _tell(claimants: dict[str, Claimant], ended: Iterable[Ended]) -> None:
