@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.conftest import Site, until
 from tests.django.dashboard import PAYLOAD, client_of, job_page, logged, operator, read, user, viewer
@@ -247,12 +248,13 @@ def test_no_query_counts_or_reads_all_rows(pool: Pool, monkeypatch: pytest.Monke
 
 
 def _year() -> int:
-    return JobRecord.objects.order_by("-added_at")[0].added_at.year
+    return timezone.localtime(JobRecord.objects.order_by("-added_at")[0].added_at).year
 
 
 def test_the_dates_lead_from_the_year_to_the_day(pool: Pool) -> None:
     long_history("default", "mail", 100, days=20)
-    day = JobRecord.objects.order_by("-added_at")[0].added_at
+    # As people see it: in the zone of the site.
+    day = timezone.localtime(JobRecord.objects.order_by("-added_at")[0].added_at)
 
     text = read(viewer(), LIST, added_at__year=day.year, added_at__month=day.month)
 
