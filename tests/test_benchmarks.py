@@ -33,6 +33,7 @@ def rows_of(printed: str) -> list[str]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_of_ratios() -> None:
     figures = [
         "end_to_end",

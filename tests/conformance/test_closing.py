@@ -147,6 +147,7 @@ def test_close_waits_for_events(task: MakeTask) -> None:
     assert done == ["event"]
 
 
+@pytest.mark.slow
 def test_close_waits_for_the_events_of_cancelled_jobs(site: Site, task: MakeTask) -> None:
     done: list[str] = []
 

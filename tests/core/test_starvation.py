@@ -8,6 +8,7 @@ from tests.conftest import Site, until
 from yao_tasks.core.starvation import Starvation
 
 
+@pytest.mark.slow
 def test_handlers_that_compute_are_named_within_two_seconds(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -332,6 +332,7 @@ def test_a_running_job_is_told_at_once_and_its_end_is_no_loss(project: Any) -> N
     assert took < 5
 
 
+@pytest.mark.slow
 def test_a_job_that_does_not_end_in_time_is_lost_named_and_the_exit_code_is_1(project: Any) -> None:
     process = project("runtasks", "--drain-timeout", "0.5", NAP="55")
     wait_for(process, "napping")
@@ -363,6 +364,7 @@ def test_the_second_signal_leaves_a_second_and_the_third_none(project: Any) -> N
     assert took < 1
 
 
+@pytest.mark.slow
 def test_the_second_signal_shortens_the_drain_to_a_second(project: Any) -> None:
     process = project("runtasks", NAP="55")
     wait_for(process, "napping")

@@ -154,6 +154,7 @@ def test_retries_can_be_paced(site: Site, failing: Pool, monkeypatch: pytest.Mon
     assert logged()[0].startswith("Retried at 50 a second 3 jobs of mail: ")
 
 
+@pytest.mark.slow
 def test_a_paced_retry_waits_for_a_full_queue_and_ends_with_the_pools(site: Site) -> None:
     pool = site.task("mail", lambda job_id: 1 / 0, size=1)
     for _ in range(3):

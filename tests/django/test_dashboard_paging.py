@@ -274,6 +274,7 @@ def test_jobs_a_minute_are_an_average_of_five_since_the_first_that_ended(
     assert jobs_a_minute([{"succeeded": count, "failed": 0} for count in ended]) == rate
 
 
+@pytest.mark.slow
 def test_no_page_is_large_however_many_pools_and_jobs_there_are(site: Site) -> None:
     """200 KB: fifty pools, each with failures and waiting jobs."""
 

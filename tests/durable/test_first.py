@@ -246,7 +246,7 @@ def test_a_paused_task_starts_nothing_in_any_process(durable: Durable, rows: Row
     job_id = pool.add()
 
     with pytest.raises(TimeoutError):
-        pool.wait(job_id, 0.5)
+        pool.wait(job_id, 0.3)
     pool.resume()
 
     assert pool.wait(job_id, 10).status == "SUCCESS"

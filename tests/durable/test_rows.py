@@ -57,7 +57,7 @@ def test_a_spoilt_row_ends_with_a_reason_and_others_run(
     assert info.error is not None
     assert info.error.kind == kind
     assert text in info.error.message
-    time.sleep(0.5)
+    time.sleep(0.25)
     assert sum(str(spoilt) in record.getMessage() for record in caplog.records) == 1
 
 

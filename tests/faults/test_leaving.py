@@ -43,6 +43,7 @@ def ends_well(project: Project, process: "subprocess.Popen[str]", count: int) ->
     assert "can't start new thread" not in err
 
 
+@pytest.mark.slow
 def test_a_command_waits_for_its_jobs_and_counts_them(jobs: Project) -> None:
     """D6."""
     began = time.monotonic()
@@ -142,6 +143,7 @@ def test_a_command_whose_jobs_have_ended_says_nothing(jobs: Project) -> None:
     assert [line[0] for line in jobs.ledger()] == ["ran", "success"]
 
 
+@pytest.mark.slow
 def test_a_job_that_adds_another_while_the_command_waits_is_refused_or_runs(jobs: Project) -> None:
     (jobs.folder / "chain.py").write_text(
         "import time\nfrom jobs import note\nfrom yao_tasks import tasks\n"

@@ -75,6 +75,7 @@ def look(project: Project, ids: list[str]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_another_process_sees_a_recorded_job_and_is_told_who_can_steer_it(recorded: Project) -> None:
     process, pid, ids = hold(recorded)
 
@@ -89,6 +90,7 @@ def test_another_process_sees_a_recorded_job_and_is_told_who_can_steer_it(record
     assert process.poll() is None
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_had_in_memory_is_lost_and_can_be_tried_again(recorded: Project) -> None:
     process, pid, ids = hold(recorded)
     until(lambda: look(recorded, ids)["get"] == "RUNNING", "its row", seconds=30)
@@ -104,6 +106,7 @@ def test_what_a_killed_process_had_in_memory_is_lost_and_can_be_tried_again(reco
     assert out.splitlines()[-1] == "SUCCESS", err
 
 
+@pytest.mark.slow
 def test_a_stopped_process_is_alive(recorded: Project) -> None:
     process, _, ids = hold(recorded)
     until(lambda: look(recorded, ids)["get"] == "RUNNING", "its row", seconds=30)
@@ -115,6 +118,7 @@ def test_a_stopped_process_is_alive(recorded: Project) -> None:
         os.kill(process.pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_command_that_waited_for_its_jobs_has_written_them(recorded: Project) -> None:
     add = "from yao_tasks import tasks; print(*tasks['job'].add_many([('work',)] * 100))"
 

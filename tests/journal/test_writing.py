@@ -153,6 +153,7 @@ def test_nothing_is_written_before_the_commit_and_nothing_after_a_rollback(
     assert rows.until(kept, status=JobStatus.SUCCESS)
 
 
+@pytest.mark.slow
 def test_progress_is_written_five_times_a_second_at_most_and_its_last_value_always(
     task: Recorded, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +276,7 @@ def test_arguments_that_are_no_strict_json_are_refused_before_anything_happens(
     assert not rows.all().exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_jobs_are_ten_thousand_rows_with_their_ends(task: Recorded, rows: Rows) -> None:
     def handler(job_id: int, number: int) -> int:
         if number % 10 == 0:
