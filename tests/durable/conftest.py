@@ -54,10 +54,12 @@ def all_ended(rows: Rows, *, seconds: float = 60) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A slow row runs once, on one database; on the others it is for `make soak`."""
+    """Each row runs on SQLite and on PostgreSQL, those with processes of their own there alone; MariaDB is soaked."""
     for item in items:
-        slow = item.get_closest_marker("slow") is not None and "tests/durable" in str(item.path)
+        if "tests/durable" not in str(item.path):
+            continue
         callspec = getattr(item, "callspec", None)
         vendor = callspec.params.get("vendor_database") if callspec else None
-        if slow and vendor in ("sqlite", "mysql") and "plant" in getattr(item, "fixturenames", ()):
+        long = item.get_closest_marker("slow") is not None and "plant" in getattr(item, "fixturenames", ())
+        if vendor == "mysql" or (vendor == "sqlite" and long):
             item.add_marker(pytest.mark.soak)
