@@ -1,13 +1,19 @@
 """A durable job from its `add` to its end."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 
 from tests.conftest import Site, until
 from tests.durable.conftest import Durable, Rows, work
 from yao_tasks.core.errors import DuplicateJob, JobNotFound, QueueFull
+from yao_tasks.engines.durable.looking import LOOK
+from yao_tasks.journal.durable.claims import Claim
+from yao_tasks.journal.durable.desks import Desk
+from yao_tasks.journal.durable.holdings import Holdings
 
 
 def test_a_job_runs_and_its_row_says_how_it_ended(durable: Durable, rows: Rows) -> None:
@@ -51,6 +57,36 @@ def test_a_job_is_written_in_the_callers_transaction(durable: Durable, rows: Row
     with pytest.raises(JobNotFound):
         pool.get(dropped)
     assert ran == [kept]
+
+
+def test_what_is_claimed_waits_until_it_starts(durable: Durable, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver, claimed, go = Holdings.deliver, threading.Event(), threading.Event()
+
+    def slowly(self: Holdings, desk: Desk, claims: list[Claim]) -> list[Claim]:
+        claimed.set()
+        time.sleep(LOOK * 5)
+        return deliver(self, desk, claims)
+
+    def on_add(job_id: int) -> None:
+        assert go.wait(10)
+
+    def add() -> None:
+        pool.add()
+        connections.close_all()
+
+    monkeypatch.setattr(Holdings, "deliver", slowly)
+    pool = durable(lambda job_id: "done", event={"add": on_add})
+    work()
+    adder = threading.Thread(target=add)
+    adder.start()
+    assert claimed.wait(10)
+    (job_id,) = pool.jobs
+
+    assert pool.get(job_id).status == "WAITING"
+
+    go.set()
+    adder.join()
+    assert pool.wait(job_id, 10).status == "SUCCESS"
 
 
 def test_a_failed_run_is_tried_again_and_each_is_kept(durable: Durable, rows: Rows) -> None:

@@ -19,6 +19,9 @@ from yao_tasks.journal.sql import aware, in_utc
 # What metrics() counts in the database is counted so seldom that it takes one part in so many of the time, and so far.
 SHARE = 20
 MOST = 1_000_000
+# How often, and how long apart (s), a job is looked at that this process has claimed and doesn't know yet.
+LOOKS = 20
+LOOK = 0.001
 
 
 class DurableLooking(DurableParts, RecordedEngine):
@@ -28,11 +31,17 @@ class DurableLooking(DurableParts, RecordedEngine):
         """The job as it is now, as `Engine.get` says."""
         check_id(job_id)
         self.forget_dropped()
-        job = self.life.jobs.get(job_id)
-        # Of what runs here memory knows more than the row, but for an end, which the row has first.
-        if job is not None and job.status < ENDING:
-            return self.draw(job)
-        info = self._past(job_id).info
+        for _ in range(LOOKS):
+            job = self.life.jobs.get(job_id)
+            # Of what runs here memory knows more than the row, but for an end, which the row has first.
+            if job is not None and job.status < ENDING:
+                return self.draw(job)
+            past = self._past(job_id)
+            if job is not None or not past.is_mine or past.info.status != "RUNNING":
+                break
+            # This process claims it just now, and is about to know it.
+            time.sleep(LOOK)
+        info = past.info
         return self.draw(job) if job is not None and job.status == ENDING and not info.is_finished else info
 
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
