@@ -64,11 +64,13 @@ def _figures(scale: "Scale", names: list[str]) -> str:
 
 
 def _peers(scale: "Scale", names: list[str]) -> str:
-    from benchmarks.peers import NAMES
-    from benchmarks.peers.measure import report
+    from benchmarks.peers import NAMES, lasting, measure
 
-    _refuse_unknown(names, NAMES)
-    return report(scale, names)
+    _refuse_unknown(names, dict.fromkeys([*NAMES, *lasting.NAMES]))
+    in_memory = [name for name in NAMES if not names or name in names]
+    durable = [name for name in lasting.NAMES if not names or name in names]
+    reports = [measure.report(scale, in_memory)] if in_memory else []
+    return "\n\n".join([*reports, *([lasting.report(scale, durable)] if durable else [])])
 
 
 def _refuse_unknown(names: list[str], known: Iterable[str]) -> None:

@@ -1,9 +1,11 @@
 """Django settings of the benchmarks: SQLite, the app, and its defaults.
 
 The environment says what differs between two processes: `BENCH_FOLDER` (for the database, and all else that goes
-with the run), `BENCH_DIRS` (other definition files), `BENCH_APPS` (instead of yao_tasks alone).
+with the run), `BENCH_DIRS` (other definition files), `BENCH_APPS` (instead of yao_tasks alone), `BENCH_DATABASE`
+(another default database, in JSON).
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -24,6 +26,8 @@ DATABASES = {
         },
     }
 }
+if "BENCH_DATABASE" in os.environ:
+    DATABASES["default"] = json.loads(os.environ["BENCH_DATABASE"])
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -38,3 +42,5 @@ if "BENCH_DIRS" in os.environ:
 Q_CLUSTER = {"redis": REDIS_URL, "save_limit": -1}
 if "django_tasks_db" in INSTALLED_APPS:
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+if "procrastinate.contrib.django" in INSTALLED_APPS:
+    PROCRASTINATE_IMPORT_PATHS = ["benchmarks.peers.procrastinate_postgresql"]

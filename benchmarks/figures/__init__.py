@@ -25,7 +25,13 @@ Figure = Callable[[Scale], Row | list[Row]]
 def all_figures() -> dict[str, Figure]:
     """All figures, by the names that `--only` takes. Django must be set up."""
     from benchmarks.figures.coroutines import coroutines, short_coroutines
-    from benchmarks.figures.durable import durable_add, durable_drain, durable_end_to_end, durable_latency
+    from benchmarks.figures.durable import (
+        durable_add,
+        durable_drain,
+        durable_end_to_end,
+        durable_latency,
+        durable_million,
+    )
     from benchmarks.figures.history import (
         get_among_million,
         recorded_add,
@@ -44,6 +50,6 @@ def all_figures() -> dict[str, Figure]:
     threads = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs)
     memory_only = (*threads, coroutines, short_coroutines, startup, idle)
     history = (recorded_add, rows_sqlite, rows_postgresql, rows_mariadb, get_among_million)
-    durable = (durable_add, durable_drain, durable_end_to_end, durable_latency)
+    durable = (durable_add, durable_drain, durable_end_to_end, durable_latency, durable_million)
     figures = (*memory_only, *history, *durable, apart, apart_latency, apart_memory)
     return {figure.__name__: figure for figure in figures}

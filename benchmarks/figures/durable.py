@@ -11,7 +11,7 @@ from benchmarks.databases import NAMES, database_of
 from benchmarks.figures import Scale
 from benchmarks.jobs import finish, latencies
 from benchmarks.report import Row, faster, quartiles
-from benchmarks.rounds import in_turns
+from benchmarks.rounds import Rounds, in_turns
 
 ARGUMENTS = ("ada@example.org", 3)
 # Long enough for every thread to fall asleep (s).
@@ -36,6 +36,11 @@ def durable_end_to_end(scale: Scale) -> list[Row]:
 def durable_latency(scale: Scale) -> list[Row]:
     """From the commit to the handler's start, in the same idle process."""
     return [_latency(scale, vendor) for vendor in NAMES]
+
+
+def durable_million(scale: Scale) -> list[Row]:
+    """Drain and end to end with a million ended rows in the table, against the same without them."""
+    return [row for vendor in NAMES for row in _million(scale, vendor)]
 
 
 def _add(scale: Scale, vendor: str) -> Row:
@@ -64,18 +69,9 @@ def _add(scale: Scale, vendor: str) -> Row:
 def _drain(scale: Scale, vendor: str) -> Row:
     count, fewer = scale.jobs(10_000), scale.jobs(1_000)
     with _site(vendor) as alias:
-        from yao_tasks import tasks
 
         def ours() -> float:
-            pool = tasks["durable"]
-            pool.pause()
-            pool.add_many([ARGUMENTS] * count)
-            finish.expect(count)
-            start = perf_counter()
-            pool.resume()
-            finish.wait()
-            _all_written()
-            return _emptied(alias, (perf_counter() - start) / count)
+            return _emptied(alias, drained(count) / count)
 
         def peer() -> float:
             start = perf_counter()
@@ -91,17 +87,9 @@ def _drain(scale: Scale, vendor: str) -> Row:
 def _end_to_end(scale: Scale, vendor: str) -> Row:
     count = scale.jobs(1_000)
     with _site(vendor) as alias:
-        from yao_tasks import tasks
 
         def ours() -> float:
-            finish.expect(count)
-            start = perf_counter()
-            for _ in range(count):
-                with transaction.atomic(using=alias):
-                    tasks["durable"].add(*ARGUMENTS)
-            finish.wait()
-            _all_written()
-            return _emptied(alias, perf_counter() - start)
+            return _emptied(alias, end_to_end(count, alias))
 
         def peer() -> float:
             start = perf_counter()
@@ -113,6 +101,67 @@ def _end_to_end(scale: Scale, vendor: str) -> Row:
         rounds = in_turns(scale.rounds, ours=ours, peer=peer)
     what = f"durable, committed one by one, until all have ended, {NAMES[vendor]}"
     return faster(what, rounds, jobs=count, peer="`create()` alone")
+
+
+def _million(scale: Scale, vendor: str) -> list[Row]:
+    from tests.million import long_history
+
+    count, fewer = scale.jobs(5_000), scale.jobs(1_000)
+    measures = {
+        f"{count:,} durable jobs drained": lambda: drained(count) / count,
+        "durable, committed one by one, until all have ended": lambda: end_to_end(fewer, alias) / fewer,
+    }
+    with _site(vendor, RECORD_MAX=10_000_000) as alias:
+        # Not in turns, since filling takes a minute.
+        before = [_several(measure, alias, scale.rounds) for measure in measures.values()]
+        again = [_several(measure, alias, scale.rounds) for measure in measures.values()]
+        long_history(alias, "filler", 10_000 if scale.quick else 1_000_000)
+        after = [_several(measure, alias, scale.rounds) for measure in measures.values()]
+    each = zip(measures, before, after, again, strict=True)
+    return [
+        faster(
+            f"{what}, with a million ended rows, {NAMES[vendor]}",
+            Rounds(ours=ours, peer=one, again=two),
+            jobs=1,
+            peer="without these",
+        )
+        for what, one, ours, two in each
+    ]
+
+
+def _several(measure: Callable[[], float], alias: str, rounds: int) -> list[float]:
+    return [_emptied(alias, measure()) for _ in range(rounds + 1)][1:]
+
+
+def drained(count: int) -> float:
+    """Seconds for so many jobs that wait, until all have run and their ends are committed."""
+    from yao_tasks import tasks
+
+    pool = tasks["durable"]
+    pool.pause()
+    pool.add_many([ARGUMENTS] * count)
+    finish.expect(count)
+    start = perf_counter()
+    pool.resume()
+    return _ended(start)
+
+
+def end_to_end(count: int, alias: str = "default") -> float:
+    """Seconds for so many jobs, each committed by itself, until all have run and their ends are committed."""
+    from yao_tasks import tasks
+
+    finish.expect(count)
+    start = perf_counter()
+    for _ in range(count):
+        with transaction.atomic(using=alias):
+            tasks["durable"].add(*ARGUMENTS)
+    return _ended(start)
+
+
+def _ended(start: float) -> float:
+    finish.wait()
+    all_written()
+    return perf_counter() - start
 
 
 def _latency(scale: Scale, vendor: str) -> Row:
@@ -141,7 +190,7 @@ def _latency(scale: Scale, vendor: str) -> Row:
 
 
 @contextmanager
-def _site(vendor: str, *, works: bool = True) -> Iterator[str]:
+def _site(vendor: str, *, works: bool = True, **others: object) -> Iterator[str]:
     """A database, and this process at work for it."""
     from django.conf import settings
 
@@ -149,7 +198,7 @@ def _site(vendor: str, *, works: bool = True) -> Iterator[str]:
 
     before = settings.YAO_TASKS
     with database_of(vendor, "durable") as alias:
-        settings.YAO_TASKS = {**before, "DATABASE": alias}
+        settings.YAO_TASKS = {**before, "DATABASE": alias, **others}
         conf.reset()
         boot.reset()
         if works:
@@ -162,7 +211,7 @@ def _site(vendor: str, *, works: bool = True) -> Iterator[str]:
             boot.reset()
 
 
-def _all_written() -> None:
+def all_written() -> None:
     """Wait until the ends of all that ran here are committed."""
     from yao_tasks import boot
 
@@ -174,7 +223,10 @@ def _all_written() -> None:
 def _emptied(alias: str, seconds: float) -> float:
     from yao_tasks.models import JobRecord
 
-    JobRecord.objects.using(alias).all().delete()
+    # The last ones alone: there may be a million before them.
+    rows = JobRecord.objects.using(alias).order_by("-pk")
+    last = rows.filter(task="filler").values_list("pk", flat=True).first() or 0
+    rows.filter(pk__gt=last).delete()
     return seconds
 
 
