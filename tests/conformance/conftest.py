@@ -20,7 +20,7 @@ from yao_tasks.models import JobOwner, JobRecord, PausedTask
 from yao_tasks.pools import Pool
 
 # A new kind of worker joins the suite by its name here.
-KINDS = ["thread", "async", "process", "durable"]
+KINDS = ["thread", "async", "process", "durable", "durable-async", "durable-process"]
 
 
 class MakeTask(Protocol):
@@ -34,6 +34,8 @@ _TIERS = {
     "process": pytest.param("process", marks=pytest.mark.slow),
     # In threads, and in rows of a database.
     "durable": pytest.param("durable", marks=pytest.mark.slow),
+    "durable-async": pytest.param("durable-async", marks=pytest.mark.soak),
+    "durable-process": pytest.param("durable-process", marks=pytest.mark.soak),
 }
 _OVER_ALL = {"tests.conformance.test_cancelling", "tests.conformance.test_failing"}
 
@@ -42,9 +44,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test once for each kind; `@pytest.mark.kinds(…)` names those of which it is true, and its comment why."""
     if "kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("kinds")
-        kinds = KINDS if marker is None else marker.args
+        # What is true of both is held to be true of durable coroutines and processes.
+        true_of = set(KINDS if marker is None else marker.args)
         if metafunc.function.__name__ in EXCEPT:
-            kinds = [kind for kind in kinds if kind != "durable"]
+            true_of.discard("durable")
+        kinds = [kind for kind in KINDS if true_of.issuperset(kind.split("-"))]
         quick = {} if metafunc.module.__name__ not in _OVER_ALL else {"async": "async", "process": "process"}
         tiers = _TIERS | quick
         metafunc.parametrize("kind", [tiers[kind] for kind in kinds], indirect=True)
@@ -52,10 +56,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the tasks are that `task` makes: their `worker_type`, or `durable`."""
-    if request.param == "process":
+    """What the tasks are that `task` makes: their `worker_type`, or `durable`, or both."""
+    if request.param.endswith("process"):
         monkeypatch.setattr("yao_tasks.offspring.Spawner", Lender)
-    if request.param == "durable":
+    if request.param.startswith("durable"):
         # First, so that its pools are closed before the database is gone.
         own = request.node.get_closest_marker("django_db") is None
         request.getfixturevalue("durably" if own else "durably_beside")
@@ -135,14 +139,15 @@ def stubborn_task(site: Site, kind: str) -> MakeTask:
 
 def maker(site: Site, kind: str, awaited: Callable[..., Any]) -> MakeTask:
     def make(handler: Callable[..., Any], task: str = "job", **keys: Any) -> Pool:
-        if kind == "async":
+        if kind.endswith("async"):
             handler = awaited(handler)
-        if kind == "process":
+        if kind.endswith("process"):
             # By a name that the child can import: see `bridge`.
             keys["process"] = f"tests.conformance.bridge.{site.name(handler)}"
-        if kind == "durable":
-            return site.task(task, handler, durable=True, **keys)
-        return site.task(task, handler, worker_type=kind, **keys)
+        if kind.startswith("durable"):
+            keys["durable"] = True
+        worker_type = kind.removeprefix("durable").removeprefix("-") or "thread"
+        return site.task(task, handler, worker_type=worker_type, **keys)
 
     return make
 

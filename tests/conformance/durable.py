@@ -74,6 +74,7 @@ OTHERWISE = {
         test_two_threads_transactions_do_not_mix
         test_wait_waits_inside_a_transaction_that_the_add_does_not_belong_to
         test_whoever_asks_first_notices_that_the_job_never_was
+        test_with_autocommit_off_a_blocks_job_starts_when_the_commit_is_made
         test_with_autocommit_off_a_rollback_takes_a_blocks_job_back
         test_without_a_block_a_job_starts_at_once_with_autocommit_off
     """,

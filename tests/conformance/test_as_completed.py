@@ -127,7 +127,7 @@ def test_jobs_that_are_cancelled_time_out_or_are_lost_come_too(site: Site, task:
     gate = site.gate()
     pool = task(gate, worker_nums=3, retention=0)
     # Not before all run: the others' processes have to start first.
-    times_out = pool.using(timeout=2 if kind == "process" else 0.1).add()
+    times_out = pool.using(timeout=2 if kind.endswith("process") else 0.1).add()
     cancelled, lost = pool.add(), pool.add()
     gate.entered(3)
     kinds: list[str | None] = []

@@ -91,7 +91,12 @@ def test_what_fits_is_found(crowd: Crowd, query: dict[str, Any], names: set[str]
 
 
 def test_those_that_wait_and_run_are_told_apart(crowd: Crowd) -> None:
-    waiting, running = set(crowd.names(status="WAITING")), set(crowd.names(status="RUNNING"))
+    def told() -> tuple[set[str], set[str]]:
+        return set(crowd.names(status="WAITING")), set(crowd.names(status="RUNNING"))
+
+    # One may start between the two questions.
+    until(lambda: set.union(*told()) == LIVE, "all of them")
+    waiting, running = told()
 
     # One of the two threads was given up: it counts in `stuck`, and is replaced.
     assert waiting | running == LIVE

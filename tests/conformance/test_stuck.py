@@ -146,7 +146,9 @@ def test_the_stacks_of_stuck_workers_are_shown(task: MakeTask, kind: str, hang: 
 
     stacks = pool.metrics()["stacks"]
     assert len(stacks) == 2
-    where = ("hang_here", "self.release.wait") if kind == "thread" else ("in coroutine", "asyncio.wait")
+    where = (
+        ("hang_here", "self.release.wait") if not kind.endswith("async") else ("in coroutine", "asyncio.wait")
+    )
     assert all(text in stack for stack in stacks for text in where)
     assert f"run 1 of job {job_id}" in stacks[0] + stacks[1]
     assert f"run 1 of job {other}" in stacks[0] + stacks[1]

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 
 from tests.conftest import Site, until
 from tests.durable.conftest import Durable, Rows, work
+from yao_tasks import boot
 from yao_tasks.core.errors import DuplicateJob, JobNotFound, QueueFull
 from yao_tasks.engines.durable.looking import LOOK
 from yao_tasks.journal.durable.claims import Claim
 from yao_tasks.journal.durable.desks import Desk
 from yao_tasks.journal.durable.holdings import Holdings
+from yao_tasks.models import PausedTask
 
 
 def test_a_job_runs_and_its_row_says_how_it_ended(durable: Durable, rows: Rows) -> None:
@@ -285,6 +288,26 @@ def test_a_paused_task_starts_nothing_in_any_process(durable: Durable, rows: Row
         pool.wait(job_id, 0.3)
     pool.resume()
 
+    assert pool.wait(job_id, 10).status == "SUCCESS"
+
+
+def test_a_pause_holds_from_its_commit_on_whoever_has_looked_at_it(
+    durable: Durable, rows: Rows, settings: Any, journal: str
+) -> None:
+    pool = durable(lambda job_id: "done")
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "POLL_INTERVAL": 60}
+    work()
+    pool.wait(pool.add(), 10)
+
+    # As another process does.
+    PausedTask.objects.using(journal).create(task=pool.id, paused_at=timezone.now())
+    job_id = pool.add()
+    time.sleep(0.3)
+
+    assert pool.get(job_id).status == "WAITING"
+    assert pool.get(job_id).attempt == 0
+    pool.resume()
+    boot.house().home.journal.clerk.look(pool.id)
     assert pool.wait(job_id, 10).status == "SUCCESS"
 
 

@@ -55,6 +55,8 @@ class DurableClaiming(DurableFinishing):
 
     def adopt(self, claimed: Sequence[Claim]) -> list[Claim]:
         """Run these, as `Claimant.adopt` says."""
+        if self.life.paused:
+            return list(claimed)
         left = []
         now, database_now = self.monotonic(), self.home.journal.clerk.chores.now()
         for claim in claimed:
