@@ -105,8 +105,8 @@ def waits(connection: BaseDatabaseWrapper, wish: Wish, *, now: float) -> bool:
 
 def _where(connection: BaseDatabaseWrapper, wish: Wish, moment: Any) -> tuple[str, list[Any]]:
     """The condition, the order and the bound; and their values."""
-    where, values = _condition(connection.vendor, len(wish.tasks), len(wish.job_ids)), [*wish.tasks]
-    values += [wish.suspects, moment, moment, wish.tasks[0]]
+    where = _condition(connection.vendor, len(wish.tasks), len(wish.job_ids))
+    values = [*wish.tasks, wish.suspects, moment, moment, wish.tasks[0]]
     return where, [*values, *wish.job_ids] if wish.job_ids else [*values, wish.most]
 
 
@@ -115,13 +115,14 @@ def _condition(vendor: str, tasks: int, ids: int) -> str:
     def name(column: str) -> str:
         return dialects.quote(vendor, column)
 
-    where = (  # noqa: S608
+    # From the commit of a pause on nobody claims, though he may not have looked at it yet.
+    pause = f"SELECT 1 FROM {name(PAUSES)} WHERE {name('task')} = %s"  # noqa: S608
+    where = (
         f"{name('status')} = {int(JobStatus.WAITING)} AND {name('task')} IN ({dialects.marks(range(tasks))}) "
         f"AND {name('durable')} AND {name('suspect')} = %s "
         f"AND ({name('due_at')} IS NULL OR {name('due_at')} <= %s) "
         f"AND ({name('expires_at')} IS NULL OR {name('expires_at')} > %s OR {name('attempt')} > {name('base')}) "
-        # From the commit of a pause on nobody claims, though he may not have looked at it yet.
-        f"AND NOT EXISTS (SELECT 1 FROM {name(PAUSES)} WHERE {name('task')} = %s)"
+        f"AND NOT EXISTS ({pause})"
     )
     if ids:
         return f"{where} AND {name('job_id')} IN ({dialects.marks(range(ids))})"
