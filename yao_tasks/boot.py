@@ -152,13 +152,13 @@ def leave() -> None:
     mine = _houses.get(os.getpid())
     if mine is None or mine.closed:
         return
-    engines = list(mine.engines.values())
-    if _serving or not leaving.wait(engines):
+    closables = mine.closables()
+    if _serving or not leaving.wait(closables):
         seconds = conf.current().drain_timeout if _serving else 0.0
     else:
         seconds = leaving.EVENT_SECONDS
     deadline = time.monotonic() + seconds
-    leaving.close(engines, seconds)
+    leaving.close(closables, seconds)
     mine.home.stop_children()
     mine.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
     mine.loops.close()

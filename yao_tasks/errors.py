@@ -17,6 +17,7 @@ from yao_tasks.core.errors import (
     Retry,
     TaskNotFound,
     TasksError,
+    WorkflowNotFound,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "Retry",
     "TaskNotFound",
     "TasksError",
+    "WorkflowNotFound",
 ]

@@ -52,6 +52,8 @@ class House:
         self.process = process
         self.build = build
         self.engines: dict[str, Engine] = {}
+        self.flows: leaving.Closable | None = None
+        """The workflows in its memory, from the first of them on."""
         self.closed = False
         self.loops = LoopOfProcess(self._coroutines)
         clock = Clock(busy=lambda: self.starvation.attend())
@@ -112,22 +114,27 @@ class House:
         """How many jobs wait or run."""
         return sum(engine.live() for engine in list(self.engines.values()))
 
+    def closables(self) -> list[leaving.Closable]:
+        """What has to be closed, in that order."""
+        # Last what jobs that end go on with.
+        return [*self.engines.values(), *([] if self.flows is None else [self.flows])]
+
     def refuse(self) -> None:
         """Take no more jobs, and let the running ones know."""
-        for engine in list(self.engines.values()):
-            engine.refuse()
+        for one in self.closables():
+            one.refuse()
 
     def settle_down(self, seconds: float) -> None:
         """Wait until no job lives, or so long at most."""
         deadline = time.monotonic() + seconds
-        for engine in list(self.engines.values()):
-            engine.settle_down(deadline)
+        for one in self.closables():
+            one.settle_down(deadline)
 
     def close(self, seconds: float) -> list[int]:
         """Close all pools within that time, and end the clock. Answers the ids of the jobs that were lost."""
         self.closed = True
         deadline = time.monotonic() + seconds
-        lost = leaving.close(list(self.engines.values()), seconds)
+        lost = leaving.close(self.closables(), seconds)
         self.home.journal.close(max(LAST_WRITES, deadline - time.monotonic()))
         self.home.clock.stop()
         self.starvation.stop()
@@ -158,6 +165,7 @@ class Outpost(House):
 
     def __init__(self, here: link.Link) -> None:
         self.closed = True
+        self.flows = None
         self.engines = Engines(here)
 
     def open(self, task: str) -> Engine:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from django.apps import apps
 
 from yao_tasks import boot, loading
+from yao_tasks.core.calls import Call
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.faults import shown
 from yao_tasks.core.jobs import JobInfo
@@ -32,6 +33,10 @@ class Adder:
     def add_many(self, calls: Iterable[Sequence[Any]], *, partial: bool = False) -> list[int]:
         """Add many jobs, as `Pool.add_many` does, each with these options."""
         return boot.engine(self.id).add_many(_arguments(calls), self.options, partial=partial)
+
+    def call(self, /, *args: Any, **kwargs: Any) -> Call:
+        """A step of a workflow, as `Pool.call`, added with these options when its turn comes."""
+        return Call(self.id, args, kwargs, self.options)
 
     async def aadd(self, /, *args: Any, **kwargs: Any) -> int:
         """The same as `add`, from a coroutine."""
@@ -87,6 +92,13 @@ class Pool:
         TypeError for an unknown option or a wrong type, ValueError for a value out of range.
         """
         return Adder(self.id, options_from(options))
+
+    def call(self, /, *args: Any, **kwargs: Any) -> Call:
+        """A step of a workflow: a job with these arguments, to be added when its turn comes. Adds nothing.
+
+        `yao_tasks.workflows` has `chain`, `group` and `Batch`, which take it; an argument may be `PREVIOUS`.
+        """
+        return Call(self.id, args, kwargs)
 
     def retry(self, job_id: int) -> None:
         """Run a failed job again, under its id, with fresh attempts. ValueError if it is no FAILURE.

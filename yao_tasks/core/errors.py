@@ -42,6 +42,10 @@ class JobElsewhere(JobNotFound):
     """The id belongs to another live process of this machine, whose memory can't be read from here."""
 
 
+class WorkflowNotFound(TasksError, LookupError):
+    """No workflow with this id is known (any more)."""
+
+
 class QueueFull(TasksError):
     """As many jobs wait as the definition's `size` allows."""
 

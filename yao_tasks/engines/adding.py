@@ -120,6 +120,11 @@ class Adding(Parts):
         self.batches.keep(answer)
         return answer
 
+    def check_room(self, count: int) -> None:
+        """Raise where so many could not be added just now, as `Engine.check_room` says."""
+        self.life.reserve(count)
+        self.life.give_back(count)
+
     def record(self, job: Job) -> None:
         """Have a job written to the history, as `Engine.record` says."""
         if job.row is None:
@@ -169,6 +174,9 @@ class Adding(Parts):
         wait = seconds_until(options.run_after)
         if wait > 0:
             job.due = job.added + wait
+        if options.follow is not None:
+            waiter = options.follow(job)
+            job.waiters = {id(waiter): waiter}
 
     def _admit(self, job: Job, status: int) -> None:
         try:

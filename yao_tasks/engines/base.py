@@ -10,7 +10,7 @@ from yao_tasks.core.announcer import Events
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.ids import Ids
-from yao_tasks.core.jobs import Job, JobInfo
+from yao_tasks.core.jobs import Job, JobInfo, Waiter
 from yao_tasks.core.queries import Query
 from yao_tasks.core.retries import Exceptions, RetryPolicy
 from yao_tasks.core.workers.process import Children
@@ -46,6 +46,8 @@ class Options:
     """Seconds for one run, in place of the definition's."""
     expires: float | None = None
     """Seconds from the add: not started by then, it is cancelled."""
+    follow: Callable[[Job], Waiter] | None = None
+    """Called before the job is admitted: who waits for its end from its first moment on. For workflows."""
 
 
 DEFAULTS = Options()
@@ -130,6 +132,8 @@ class Engine(Protocol):
     """Whether `add` may keep its caller waiting: for a place, or for an event."""
     is_inline: bool
     """Whether jobs run in the caller's thread and transaction."""
+    sends_arguments: bool
+    """Whether they leave this process, and so must be strict JSON."""
 
     def next_id(self) -> int:
         """A new id: `event.next`'s, or the next of this process. What `event.next` raises comes out; BadJobId."""
@@ -159,6 +163,9 @@ class Engine(Protocol):
 
         `ids`: one for each call, 0 for a new one.
         """
+
+    def check_room(self, count: int) -> None:
+        """Whether so many could be added just now: raises QueueFull, PoolClosed where they could not."""
 
     def retry(self, job_id: int) -> None:
         """Have a failed job run again under its id. Raises as `add`, and ValueError, JobNotFound."""

@@ -43,6 +43,13 @@ class DurableAdding(DurableParts):
         """Add many jobs in one INSERT, as `Engine.add_many` says."""
         return self.write_many(calls, options, ids=repeat(0), partial=partial)
 
+    def check_room(self, count: int) -> None:
+        """Raise where so many could not be added just now, as `Engine.check_room` says. Raises django.db.Error."""
+        if self.life.closing:
+            raise refusals.closed(self.definition.id)
+        self.size.take(count)
+        self.size.give_back(count)
+
     def hold(
         self,
         calls: Sequence[Arguments],

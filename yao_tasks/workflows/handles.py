@@ -1,0 +1,156 @@
+"""What a project holds of a workflow, and what starts one."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from yao_tasks import boot
+from yao_tasks.core.calls import Call
+from yao_tasks.core.errors import WorkflowNotFound
+from yao_tasks.core.flows import BATCH, GROUP, WorkflowInfo
+from yao_tasks.pools import Adder, Pool
+from yao_tasks.workflows.checks import (
+    checked_call,
+    counted,
+    group_members,
+    members,
+    refuse_without_room,
+    steps,
+)
+from yao_tasks.workflows.flow import Flow
+from yao_tasks.workflows.memory import Flows
+
+
+class Workflow:
+    """A chain, a group or a batch. A handle: it asks in each call. Any thread may call any method."""
+
+    def __init__(self, workflow_id: int) -> None:
+        self.id = workflow_id
+        """A whole number that no job has."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Workflow) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def info(self) -> WorkflowInfo:
+        """A picture of it as it is now. Raises WorkflowNotFound once it is forgotten."""
+        return self._flow().info()
+
+    @property
+    def status(self) -> str:
+        """`"WAITING"`, `"RUNNING"`, `"SUCCESS"` or `"FAILURE"`."""
+        return self.info().status
+
+    @property
+    def progress(self) -> float:
+        """How far it is, from 0 to 100; `percent` is the same."""
+        return self.info().percent
+
+    @property
+    def percent(self) -> int:
+        """How far it is, from 0 to 100, rounded down."""
+        return self.info().percent
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many of its jobs are in each of the four states, without the callback."""
+        return self.info().counts
+
+    def wait(self, timeout: float | None = None) -> WorkflowInfo:
+        """Wait for its end in the calling thread, `timeout` seconds at most (None: without limit).
+
+        Raises TimeoutError, WorkflowNotFound.
+        """
+        flow = self._flow()
+        if not flow.over.wait(timeout):
+            raise TimeoutError(f"The {flow.kind} {self.id} has not ended within {timeout:g} s.")
+        return flow.info()
+
+    async def await_end(self, timeout: float | None = None) -> WorkflowInfo:
+        """The same from a coroutine; a thread waits."""
+        from asgiref.sync import sync_to_async
+
+        return await sync_to_async(self.wait, thread_sensitive=False)(timeout)
+
+    def cancel(self) -> bool:
+        """End it, and those of its jobs that have not ended. False if it had ended."""
+        return _flows().cancel(self._flow())
+
+    def _flow(self) -> Flow:
+        flow = _flows().find(self.id)
+        if flow is None:
+            raise WorkflowNotFound(
+                f"No workflow {self.id} is known here, if it ever was: an ended one is remembered as long as jobs are."
+            )
+        return flow
+
+
+class Batch(Workflow):
+    """Many jobs of one task that are looked at as one."""
+
+    def __init__(
+        self, pool: Pool | Adder, calls: Iterable[Sequence[Any]], *, callback: Call | None = None
+    ) -> None:
+        """Add a job for each element, a tuple or list of positional arguments, as `add_many` does: all or none.
+
+        `callback` is added once all have ended, however; where it says `PREVIOUS` it gets the counts by state. The
+        batch is a SUCCESS if all of its jobs were, and the callback. Raises what `add_many` does.
+        """
+        jobs = members(pool, calls)
+        after = [] if callback is None else [checked_call("Batch", "callback", callback)]
+        refuse_without_room("Batch", [*jobs[:1], *after], {jobs[0].task: len(jobs)} if jobs else {})
+        super().__init__(_flows().fan_out(BATCH, jobs, callback).id)
+
+
+def chain(*calls: Call) -> Workflow:
+    """Start steps that follow one another: each is added once the one before has succeeded.
+
+    The first that fails ends the chain as a FAILURE. A step gets the result of the one before where it says
+    `PREVIOUS`. Inside a transaction it starts with the commit. Raises, before anything has started, TypeError and
+    ValueError for what is no step, TaskNotFound, and what `add` raises of any of the steps, as QueueFull.
+    """
+    checked = steps(calls)
+    refuse_without_room("chain", checked, {})
+    return Workflow(_flows().chain(checked).id)
+
+
+def group(*calls: Call, callback: Call | None = None) -> Workflow:
+    """Start jobs, of any tasks, that belong together: it is a SUCCESS if all are, with the list of their results.
+
+    `callback` is added once all have succeeded; where it says `PREVIOUS` it gets that list, in the order of the
+    calls. Raises, before anything has started, as `chain` does.
+    """
+    jobs = group_members(calls)
+    after = [] if callback is None else [checked_call("group", "callback", callback)]
+    refuse_without_room("group", [*jobs, *after], counted(jobs))
+    return Workflow(_flows().fan_out(GROUP, jobs, callback).id)
+
+
+def find(workflow_id: int) -> Workflow:
+    """The workflow with this id. Raises WorkflowNotFound where it isn't known (any more)."""
+    workflow = Workflow(workflow_id)
+    workflow.info()
+    return workflow
+
+
+# Guards the first use.
+_making = threading.RLock()
+
+
+def _flows() -> Flows:
+    house = boot.house()
+    with _making:
+        if house.flows is None:
+            if not hasattr(house, "home"):
+                raise RuntimeError(
+                    "Workflows aren't available inside a process worker. Start them where the pool lives, or give the "
+                    "task threads."
+                )
+            house.flows = Flows(house.home, boot.engine)
+    assert isinstance(house.flows, Flows)
+    return house.flows
