@@ -58,9 +58,10 @@ class House:
         self.loops = LoopOfProcess(self._coroutines)
         clock = Clock(busy=lambda: self.starvation.attend())
         self.starvation = Starvation(self._running, lambda: clock.is_watching, self.loops.look)
+        ids = Ids(settings.state_dir)
         self.home = Home(
             clock=clock,
-            ids=Ids(settings.state_dir),
+            ids=ids,
             retention=settings.retention,
             retention_max=settings.retention_max,
             tidy=connections.tidy,
@@ -74,6 +75,7 @@ class House:
                 folder=settings.state_dir,
                 poll=settings.poll_interval,
                 known=loading.known_tasks,
+                next_id=ids.next,
             ),
             carriers=surroundings.carriers(),
             restore=surroundings.restore,

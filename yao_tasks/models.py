@@ -116,6 +116,10 @@ class JobRecord(models.Model):
     """Processes that died while they ran it."""
     suspect = models.BooleanField(_("suspect"), default=False)
     """It may be what killed a process: it runs alone until it has shown that it isn't."""
+    flow = models.BigIntegerField(_("workflow"), null=True)
+    """Of a durable job: the workflow that it belongs to."""
+    step = models.IntegerField(_("step"), null=True)
+    """Which member of that it is, from 0; the callback comes after the last."""
 
     class Meta:
         verbose_name = _("recorded job")
@@ -138,10 +142,47 @@ class JobRecord(models.Model):
                 fields=["task", "status", "added_at", "job_id", "kind"], name="yao_tasks_list_added"
             ),
             models.Index(fields=["task", "status", "ended_at"], name="yao_tasks_list_ended"),
+            models.Index(fields=["flow", "step"], name="yao_tasks_flow"),
         )
 
     def __str__(self) -> str:
         return f"{self.task} {self.job_id}"
+
+
+class WorkflowRecord(models.Model):
+    """A chain, group or batch of durable jobs."""
+
+    flow_id = models.BigIntegerField(_("workflow"), unique=True)
+    kind = models.CharField(_("kind"), max_length=10)
+    """`chain`, `group` or `batch`."""
+    status = models.SmallIntegerField(_("status"), choices=JobStatus.choices)
+    """RUNNING from the first moment to the end."""
+    total = models.IntegerField(_("jobs"))
+    """Members, without the callback."""
+    position = models.IntegerField(_("position"), default=0)
+    """Of a chain: the step that was added last. Of the others: 1 once the callback was added."""
+    succeeded = models.IntegerField(_("succeeded"), default=0)
+    failed = models.IntegerField(_("failed"), default=0)
+    steps = models.TextField(_("steps"))
+    """JSON: what is added later, the steps of a chain or the callback alone; a list of objects."""
+    result = models.TextField(_("result"), blank=True)
+    """JSON; empty before the end, and for a failure."""
+    error = models.TextField(_("error"), blank=True)
+    """JSON: why it failed, the fields of a `JobError`."""
+    added_at = models.DateTimeField(_("added"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("workflow")
+        verbose_name_plural = _("workflows")
+        default_permissions = ()
+        indexes = (
+            models.Index(fields=["status", "flow_id"], name="yao_tasks_flow_status"),
+            models.Index(fields=["ended_at"], name="yao_tasks_flow_ended"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.flow_id}"
 
 
 class PausedTask(models.Model):

@@ -154,7 +154,9 @@ def _ended_jobs(alias: str, count: int):  # type: ignore[no-untyped-def]
     from yao_tasks.journal.pruning import Keep
 
     folder = Path(tempfile.gettempdir())
-    journal = Journal(alias, most_result=2**20, keep=Keep(), role=lambda: "command", folder=folder)
+    journal = Journal(
+        alias, most_result=2**20, keep=Keep(), role=lambda: "command", folder=folder, next_id=lambda: 0
+    )
     life = Lifecycle("history", worker_nums=1, size=count, keeps_ended=True)
     rows, now = journal.rows_of("history", life), Clock().monotonic()
     jobs = []

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Site, until
 from tests.databases import known
 from yao_tasks import boot, conf
-from yao_tasks.models import JobOwner, JobRecord, PausedTask
+from yao_tasks.models import JobOwner, JobRecord, PausedTask, WorkflowRecord
 from yao_tasks.pools import Pool
 
 
@@ -22,7 +22,7 @@ def journal(
         conf.reset()
         yield alias
         boot.reset()
-        for model in (JobRecord, JobOwner, PausedTask):
+        for model in (JobRecord, JobOwner, PausedTask, WorkflowRecord):
             model.objects.using(alias).all().delete()
 
 

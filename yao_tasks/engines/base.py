@@ -48,6 +48,8 @@ class Options:
     """Seconds from the add: not started by then, it is cancelled."""
     follow: Callable[[Job], Waiter] | None = None
     """Called before the job is admitted: who waits for its end from its first moment on. For workflows."""
+    members: Iterator[tuple[int, int]] | None = None
+    """What the jobs are in a workflow of durable ones: that, and which of its members. For workflows."""
 
 
 DEFAULTS = Options()

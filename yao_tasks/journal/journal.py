@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from django.db import connections, transaction
@@ -14,8 +15,10 @@ from yao_tasks.core.jobs import Job, JobInfo
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.core.queries import Query
 from yao_tasks.journal import owners, pruning, reading, removing, searching, sql
+from yao_tasks.journal.durable import flows
 from yao_tasks.journal.durable.clerk import Clerk
 from yao_tasks.journal.durable.desks import Claimant
+from yao_tasks.journal.durable.flows import End
 from yao_tasks.journal.durable.office import Office, new_token
 from yao_tasks.journal.durable.waking import Ears, Mouth
 from yao_tasks.journal.past import Past
@@ -45,11 +48,12 @@ class Journal:
         folder: Path,
         poll: float = 1.0,
         known: Callable[[], Sequence[str]] = tuple,
+        next_id: Callable[[], int],
     ) -> None:
         """`most_result`: bytes of a result's JSON. `keep` bounds the history. `role` says what this process is.
 
         For durable jobs: `folder` is the state folder, `poll` the seconds between two looks for them, `known` the
-        ids of all tasks, former ones too.
+        ids of all tasks, former ones too, `next_id` makes one for a job that a workflow adds.
         """
         self.database = database
         self.most_result = most_result
@@ -65,9 +69,15 @@ class Journal:
         """Whether this process runs durable jobs."""
         prune = self.pruning.after
         office = Office(
-            database, folder, enroll=self.owner, claimants=self._claimants, known=known, prune=prune
+            database,
+            folder,
+            enroll=self.owner,
+            claimants=self._claimants,
+            known=known,
+            prune=prune,
+            mend=self._mend,
         )
-        self.clerk = Clerk(database, office, poll=poll, token=new_token)
+        self.clerk = Clerk(database, office, poll=poll, token=new_token, next_id=next_id)
         self.mouth = Mouth(folder)
         self.ears = Ears(folder, self.clerk.look)
 
@@ -78,6 +88,17 @@ class Journal:
         self.works = True
         self.clerk.start()
         self.ears.open()
+
+    def follow(self, ends: Sequence[End]) -> None:
+        """Write what follows the ends of workflows' jobs, in the caller's transaction."""
+        connection, clerk = connections[self.database], self.clerk
+        added = flows.follow(connection, ends, now=clerk.chores.now(), next_id=clerk.next_id)
+        if added:
+            transaction.on_commit(partial(clerk.let_in, added), using=self.database, robust=True)
+
+    def _mend(self, connection: BaseDatabaseWrapper) -> None:
+        clerk = self.clerk
+        clerk.let_in(flows.mend(connection, now=clerk.chores.now(), next_id=clerk.next_id))
 
     def _claimants(self) -> list[Claimant]:
         return [desk.claimant for desk in list(self.clerk.desks.values())]

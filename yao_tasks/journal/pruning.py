@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from yao_tasks.journal.sql import aware
-from yao_tasks.models import JobOwner, JobRecord
+from yao_tasks.models import JobOwner, JobRecord, WorkflowRecord
 
 # Rows of one DELETE: some milliseconds of the database's time.
 SLICE = 200
@@ -64,7 +64,17 @@ def prune(database: str, keep: Keep, now: float) -> Iterator[int]:
     while keys := list(rows[:SLICE]):
         JobRecord.objects.using(database).filter(pk__in=keys).delete()
         yield len(keys)
+    forget_workflows(database, keep, now)
     forget_owners(database, keep, now)
+
+
+def forget_workflows(database: str, keep: Keep, now: float) -> None:
+    """Forget workflows that ended long ago. Raises django.db.Error."""
+    if keep.days is not None:
+        ended = WorkflowRecord.objects.using(database).filter(
+            ended_at__lt=aware(max(0.0, now - keep.days * DAY))
+        )
+        ended.filter(pk__in=list(ended.values_list("pk", flat=True)[:SLICE])).delete()
 
 
 def too_many(database: str, keep: Keep, now: float) -> "QuerySet[JobRecord, int]":

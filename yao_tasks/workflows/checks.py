@@ -88,3 +88,32 @@ def refuse_without_room(where: str, calls: Sequence[Call], at_once: Mapping[str,
                 raise type(error)(f'{where}: step {place}, of "{one.task}": {error}') from None
     for task, engine in engines.items():
         engine.check_room(at_once.get(task, 1))
+
+
+def is_durable(where: str, calls: Sequence[Call]) -> bool:
+    """Whether these are jobs of durable tasks. ValueError where only some are, or one can't follow by itself."""
+    engines = {one.task: boot.engine(one.task) for one in calls}
+    durable = {task for task, engine in engines.items() if "durable" in engine.supports}
+    if durable and len(durable) < len(engines):
+        other = next(task for task in engines if task not in durable)
+        raise ValueError(
+            f'{where}: "{min(durable)}" is durable and "{other}" is not. A workflow survives a crash as a whole or not '
+            "at all: make all of its tasks durable, or none."
+        )
+    return bool(durable)
+
+
+def refuse_made_keys(where: str, later: Sequence[Call]) -> None:
+    """ValueError for durable steps that can't be written with another job's end: ids or keys are made by the caller."""
+    for one in later:
+        definition = boot.engine(one.task).definition
+        if definition.event.next is not None:
+            why = "makes its own ids (event.next)"
+        elif definition.unique or (one.options is not None and one.options.unique is not None):
+            why = "is unique"
+        else:
+            continue
+        raise ValueError(
+            f'{where}: "{one.task}" {why}, and is added by the database\'s writer when its turn comes: that works for '
+            "first steps and members only."
+        )

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,19 @@ from yao_tasks.core.jobs import (
 class Flow:
     """A chain, a group or a batch. Any thread may call any method."""
 
-    def __init__(self, flow_id: int, kind: str, calls: Sequence[Call], callback: Call | None) -> None:
-        """`calls`: the steps of a chain or the members of the others; of a batch they aren't kept."""
+    def __init__(
+        self,
+        flow_id: int,
+        kind: str,
+        calls: Sequence[Call],
+        callback: Call | None,
+        stop: Callable[["Flow"], bool],
+    ) -> None:
+        """`calls`: the steps of a chain or the members of the others; of a batch they aren't kept.
+
+        `stop` cancels it.
+        """
+        self._stop = stop
         self.id = flow_id
         self.kind = kind
         self.total = len(calls)
@@ -53,6 +64,16 @@ class Flow:
     def is_over(self) -> bool:
         """Whether it has ended."""
         return self.over.is_set()
+
+    def wait(self, timeout: float | None) -> WorkflowInfo:
+        """Wait for its end in the calling thread. TimeoutError."""
+        if not self.over.wait(timeout):
+            raise TimeoutError(f"The {self.kind} {self.id} has not ended within {timeout:g} s.")
+        return self.info()
+
+    def cancel(self) -> bool:
+        """End it, and its live jobs. False if it has ended."""
+        return self._stop(self)
 
     def is_callback(self, step: int) -> bool:
         """Whether this step is the callback."""

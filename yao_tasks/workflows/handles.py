@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from yao_tasks import boot
+from yao_tasks import boot, conf, loading
 from yao_tasks.core.calls import Call
 from yao_tasks.core.errors import WorkflowNotFound
 from yao_tasks.core.flows import BATCH, GROUP, WorkflowInfo
@@ -13,12 +13,18 @@ from yao_tasks.workflows.checks import (
     checked_call,
     counted,
     group_members,
+    is_durable,
     members,
+    refuse_made_keys,
     refuse_without_room,
     steps,
 )
 from yao_tasks.workflows.flow import Flow
 from yao_tasks.workflows.memory import Flows
+
+if TYPE_CHECKING:
+    # It has models.
+    from yao_tasks.workflows.durable import DurableFlow
 
 
 class Workflow:
@@ -39,7 +45,7 @@ class Workflow:
 
     def info(self) -> WorkflowInfo:
         """A picture of it as it is now. Raises WorkflowNotFound once it is forgotten."""
-        return self._flow().info()
+        return self._known(self._found().info())
 
     @property
     def status(self) -> str:
@@ -66,10 +72,7 @@ class Workflow:
 
         Raises TimeoutError, WorkflowNotFound.
         """
-        flow = self._flow()
-        if not flow.over.wait(timeout):
-            raise TimeoutError(f"The {flow.kind} {self.id} has not ended within {timeout:g} s.")
-        return flow.info()
+        return self._known(self._found().wait(timeout))
 
     async def await_end(self, timeout: float | None = None) -> WorkflowInfo:
         """The same from a coroutine; a thread waits."""
@@ -79,15 +82,23 @@ class Workflow:
 
     def cancel(self) -> bool:
         """End it, and those of its jobs that have not ended. False if it had ended."""
-        return _flows().cancel(self._flow())
+        return self._found().cancel()
 
-    def _flow(self) -> Flow:
-        flow = _flows().find(self.id)
+    def _found(self) -> "Flow | DurableFlow":
+        flow = _flows().find(self.id) or _durable(self.id)
         if flow is None:
-            raise WorkflowNotFound(
-                f"No workflow {self.id} is known here, if it ever was: an ended one is remembered as long as jobs are."
-            )
+            raise self._unknown()
         return flow
+
+    def _known(self, info: WorkflowInfo | None) -> WorkflowInfo:
+        if info is None:
+            raise self._unknown()
+        return info
+
+    def _unknown(self) -> WorkflowNotFound:
+        return WorkflowNotFound(
+            f"No workflow {self.id} is known here, if it ever was: an ended one is remembered as long as jobs are."
+        )
 
 
 class Batch(Workflow):
@@ -104,7 +115,7 @@ class Batch(Workflow):
         jobs = members(pool, calls)
         after = [] if callback is None else [checked_call("Batch", "callback", callback)]
         refuse_without_room("Batch", [*jobs[:1], *after], {jobs[0].task: len(jobs)} if jobs else {})
-        super().__init__(_flows().fan_out(BATCH, jobs, callback).id)
+        super().__init__(_fan_out(BATCH, jobs, callback, durable=is_durable("Batch", [*jobs[:1], *after])))
 
 
 def chain(*calls: Call) -> Workflow:
@@ -116,7 +127,12 @@ def chain(*calls: Call) -> Workflow:
     """
     checked = steps(calls)
     refuse_without_room("chain", checked, {})
-    return Workflow(_flows().chain(checked).id)
+    if not is_durable("chain", checked):
+        return Workflow(_flows().chain(checked).id)
+    refuse_made_keys("chain", checked[1:])
+    from yao_tasks.workflows.durable import start_chain
+
+    return Workflow(start_chain(conf.current().database, checked))
 
 
 def group(*calls: Call, callback: Call | None = None) -> Workflow:
@@ -128,7 +144,16 @@ def group(*calls: Call, callback: Call | None = None) -> Workflow:
     jobs = group_members(calls)
     after = [] if callback is None else [checked_call("group", "callback", callback)]
     refuse_without_room("group", [*jobs, *after], counted(jobs))
-    return Workflow(_flows().fan_out(GROUP, jobs, callback).id)
+    return Workflow(_fan_out(GROUP, jobs, callback, durable=is_durable("group", [*jobs, *after])))
+
+
+def _fan_out(kind: str, jobs: Sequence[Call], callback: Call | None, *, durable: bool) -> int:
+    if not durable:
+        return _flows().fan_out(kind, jobs, callback).id
+    refuse_made_keys(kind, [] if callback is None else [callback])
+    from yao_tasks.workflows.durable import fan_out
+
+    return fan_out(conf.current().database, kind, jobs, callback)
 
 
 def find(workflow_id: int) -> Workflow:
@@ -136,6 +161,15 @@ def find(workflow_id: int) -> Workflow:
     workflow = Workflow(workflow_id)
     workflow.info()
     return workflow
+
+
+def _durable(workflow_id: int) -> "DurableFlow | None":
+    """One that may have a row."""
+    if type(workflow_id) is not int or not loading.durable_tasks():
+        return None
+    from yao_tasks.workflows.durable import DurableFlow
+
+    return DurableFlow(conf.current().database, workflow_id)
 
 
 # Guards the first use.

@@ -77,7 +77,7 @@ class Flows:
         return flow
 
     def _new(self, kind: str, calls: Sequence[Call], callback: Call | None) -> Flow:
-        flow = Flow(self.home.ids.next(), kind, calls, callback)
+        flow = Flow(self.home.ids.next(), kind, calls, callback, self.cancel)
         with self._guard:
             self.open[flow.id] = flow
         return flow

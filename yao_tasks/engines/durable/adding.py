@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial as bind
 from itertools import repeat
 from time import time as wall
@@ -137,6 +138,7 @@ class DurableAdding(DurableParts):
         written = []
         for (args, kwargs), given in zip(calls, ids, strict=True):
             text = strict.encoded(args, kwargs)
+            flow, step = (None, None) if options.members is None else next(options.members)
             written.append(
                 Draft(
                     task=task,
@@ -149,6 +151,8 @@ class DurableAdding(DurableParts):
                     carried=carried,
                     due_at=due_at,
                     expires_at=expires_at,
+                    flow=flow,
+                    step=step,
                 )
             )
         # Always in one order, so that two transactions don't wait for each other's keys.
@@ -207,6 +211,17 @@ class DurableAdding(DurableParts):
             return
         self.uncommitted.update(dict.fromkeys(ids, holder))
         transactions.hold(bind(self._come_in, ids, options), ids, block, self.rolled_back)
+
+    def let_in(self, job_id: int, due_at: float | None) -> None:
+        """A workflow has added a job, as `Claimant.let_in` says."""
+        wait = 0.0 if due_at is None else max(0.0, due_at - self.home.journal.clerk.chores.now())
+        options = replace(DEFAULTS, run_after=wait)
+        if self.announcer.events.add is None:
+            self._come_in([job_id], options)
+            return
+        # Nobody's thread: it is told by the pool's own, and waits for that in this process.
+        self.uncommitted[job_id] = 0
+        self.announcer.let_in(self._shadow(job_id), bind(self._come_in, [job_id], options))
 
     def _come_in(self, ids: Sequence[int], options: Options) -> None:
         self.added += len(ids)

@@ -40,6 +40,7 @@ class DurableAnnouncer(Announcer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._raised: dict[Job, BaseException] = {}
+        self._coming: dict[Job, Callable[[], None]] = {}
         self.let_finish: Callable[[Job, int, object], AbstractContextManager[None]]
         """Of the engine."""
 
@@ -53,8 +54,17 @@ class DurableAnnouncer(Announcer):
             self._raised[job] = exception
         self.announce(job)
 
+    def let_in(self, job: Job, come_in: Callable[[], None]) -> None:
+        """Have `come_in`, which tells `event.add`, called by the pool's own thread."""
+        self._coming[job] = come_in
+        self.announce(job)
+
     def tell(self, job: Job) -> None:
-        """Tell an end, in the calling thread."""
+        """Tell an end, in the calling thread; or that a job was added."""
+        come_in = self._coming.pop(job, None)
+        if come_in is not None:
+            come_in()
+            return
         exception = self._raised.pop(job, None)
         if job.status == SUCCEEDED:
             self.succeeded(job)

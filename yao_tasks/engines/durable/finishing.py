@@ -33,6 +33,8 @@ class DurableFinishing(DurableParts):
                         f'Job {job.id} of "{self.definition.id}" has ended, or is another process\'s by now: '
                         "what was written with its end is rolled back."
                     )
+                if written.end is not None:
+                    self.home.journal.follow([written.end])
                 ending = written
         except BaseException as error:
             if ending is not None:

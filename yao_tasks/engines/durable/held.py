@@ -10,6 +10,7 @@ from yao_tasks.core.jobs import NO_PROGRESS, Job, JobError, Terms
 from yao_tasks.journal import rows, runs
 from yao_tasks.journal.durable.claims import Claim
 from yao_tasks.journal.durable.endings import Ending
+from yao_tasks.journal.durable.flows import Member
 from yao_tasks.models import JobStatus
 
 # Progress is written this often at most (s).
@@ -90,6 +91,7 @@ def ending_of(
         message=rows.scrubbed(job.progress[2]),
         base=job.base,
         runs=claim.runs,
+        member=member_of(claim),
     )
     if error is None:
         return ending
@@ -141,7 +143,15 @@ def unreadable(claim: Claim, text: str) -> Ending:
         ended_at=wall(),
         runs=claim.runs,
         base=max(0, claim.base),
+        member=member_of(claim),
     )
+
+
+def member_of(claim: Claim) -> Member | None:
+    """What a claimed job is in a workflow."""
+    if claim.flow is None or claim.step is None:
+        return None
+    return Member(flow=claim.flow, step=claim.step, carried=claim.carried)
 
 
 def _carried(text: str, restore: Callable[[Mapping[str, Any]], object]) -> tuple[Callable[[], object], ...]:

@@ -19,7 +19,7 @@ from yao_tasks.engines.durable.claiming import DurableClaiming
 from yao_tasks.engines.durable.looking import DurableLooking
 from yao_tasks.engines.parts import check_id
 from yao_tasks.journal import runs
-from yao_tasks.journal.durable import counts, drafts
+from yao_tasks.journal.durable import counts, drafts, flows
 from yao_tasks.models import JobRecord, JobStatus, PausedTask
 
 # Rows of one UPDATE of a purge.
@@ -128,7 +128,13 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
             live = JobRecord.objects.using(database).filter(
                 pk=row.pk, status__in=(JobStatus.WAITING, JobStatus.RUNNING)
             )
-            if live.update(ended_at=timezone.now(), **ended_as(error)):
+            if row.flow is not None:
+                with transaction.atomic(using=database):
+                    if live.update(ended_at=timezone.now(), **ended_as(error)):
+                        ended.append(row)
+                        row.refresh_from_db(using=database)
+                        self.home.journal.follow([flows.end_of(row)])
+            elif live.update(ended_at=timezone.now(), **ended_as(error)):
                 ended.append(row)
         if ended:
             transaction.on_commit(bind(self._cut, ended, error), using=database, robust=True)

@@ -31,6 +31,8 @@ _READ = (
     "crashes",
     "suspect",
     "runs",
+    "flow",
+    "step",
 )
 
 
@@ -55,6 +57,9 @@ class Claim:
     crashes: int
     suspect: bool
     runs: str
+    flow: int | None
+    """The workflow that it belongs to, and which member of that it is."""
+    step: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ single end is written at once. While the database is away nothing is claimed, an
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
@@ -20,10 +20,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from yao_tasks.connections import drop
 from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
-from yao_tasks.journal.durable import claims, endings
+from yao_tasks.journal.durable import claims, endings, flows
 from yao_tasks.journal.durable.claims import Claim, Wish
 from yao_tasks.journal.durable.desks import WEIGHT, Claimant, Desk, wishes
 from yao_tasks.journal.durable.endings import Ending, SomeRefused
+from yao_tasks.journal.durable.flows import Added
 from yao_tasks.journal.durable.holdings import Holdings
 from yao_tasks.journal.durable.inbox import Inbox, Then
 
@@ -65,13 +66,18 @@ class Clerk:
         *,
         poll: float,
         token: Callable[[], int],
+        next_id: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`poll`: seconds between two looks at what others have added. `token` makes one for each claim."""
+        """`poll`: seconds between two looks at what others have added. `token` makes one for each claim.
+
+        `next_id` makes the id of a job that a workflow adds.
+        """
         self.database = database
         self.chores = chores
         self.poll = poll
         self.token = token
+        self.next_id = next_id
         self.monotonic = monotonic
         self.away_since: float | None = None
         """Since when the database can't be used (monotonic); None: it can."""
@@ -203,11 +209,13 @@ class Clerk:
             return
         assert self._owner is not None
         try:
-            with self._block(connection, len(over) + len(returns) + len(reports) + len(wanted)):
+            follows = 2 * any(ending.member is not None for ending, _ in over)
+            with self._block(connection, len(over) + len(returns) + len(reports) + len(wanted) + follows):
                 refused = endings.write(connection, [ending for ending, _ in over], singly=singly)
                 endings.give_back(connection, [(claim.id, claim.token) for claim in returns])
                 endings.report(connection, reports)
                 now = self.chores.now()
+                added = self._follow(connection, over, refused)
                 found = [
                     (
                         desk,
@@ -224,7 +232,24 @@ class Clerk:
         self._unsure.clear()
         self.chores.wrote(len(over))
         self._deliver(over, refused, returns, found)
+        self.let_in(added)
         self._turn += WEIGHT * (self.monotonic() - began - self._turn)
+
+    def _follow(
+        self, connection: BaseDatabaseWrapper, over: list[tuple[Ending, Then]], refused: set[int]
+    ) -> list[Added]:
+        """Write what follows these ends in their workflows."""
+        ends = [end for ending, _ in over if ending.id not in refused and (end := ending.end) is not None]
+        if not ends:
+            return []
+        return flows.follow(connection, ends, now=self.chores.now(), next_id=self.next_id)
+
+    def let_in(self, added: Iterable[Added]) -> None:
+        """What workflows have added is committed: tell the pools. Called by any thread."""
+        for one in added:
+            desk = self.desks.get(one.task)
+            if desk is not None:
+                desk.claimant.let_in(one.job_id, one.due_at)
 
     def _deliver(
         self,

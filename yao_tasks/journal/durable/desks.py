@@ -51,6 +51,9 @@ class Claimant(Protocol):
     def obey(self, *, paused: bool) -> None:
         """Somebody has paused the task, for all processes; or nobody has."""
 
+    def let_in(self, job_id: int, due_at: float | None) -> None:
+        """A workflow has added a job, and that is committed. Called by any thread."""
+
     def ended_elsewhere(self, row: JobRecord, error: JobError) -> None:
         """A job that no process ran was ended: tell that."""
 

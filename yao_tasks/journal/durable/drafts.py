@@ -31,6 +31,9 @@ class Draft:
     carried: str = ""
     due_at: float | None = None
     expires_at: float | None = None
+    flow: int | None = None
+    """The workflow that it belongs to, and which member of that it is."""
+    step: int | None = None
 
 
 _COLUMNS = (
@@ -45,6 +48,8 @@ _COLUMNS = (
     "added_at",
     "due_at",
     "expires_at",
+    "flow",
+    "step",
 )
 # The same for each new row. In the statement itself: not sent each time.
 _CONSTANTS = {
@@ -107,6 +112,8 @@ def _row(draft: Draft, moment: Any) -> tuple[Any, ...]:
         moment(draft.added_at),
         None if due is None else moment(due),
         None if expires is None else moment(expires),
+        draft.flow,
+        draft.step,
     )
 
 

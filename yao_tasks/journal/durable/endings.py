@@ -11,8 +11,10 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from yao_tasks.core.jobs import JobError
 from yao_tasks.journal import sql
 from yao_tasks.journal.durable import dialects
+from yao_tasks.journal.durable.flows import End, Member
 from yao_tasks.models import JobRecord, JobStatus
 
 _KEYS = ("id", "token")
@@ -57,6 +59,18 @@ class Ending:
     total: float = 0.0
     message: str = ""
     base: int = 0
+    member: Member | None = None
+    """What it is in a workflow."""
+
+    @property
+    def end(self) -> End | None:
+        """What its workflow has to know; None where there is none, or it has not ended."""
+        if self.member is None or self.status == JobStatus.WAITING:
+            return None
+        if self.status == JobStatus.SUCCESS:
+            return End(member=self.member, result=self.result)
+        error = JobError(kind=self.kind, type=self.error_type, message=self.error, traceback=self.traceback)
+        return End(member=self.member, error=error)
 
 
 class SomeRefused(Exception):

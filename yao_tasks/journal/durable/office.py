@@ -34,11 +34,13 @@ class Office:
         claimants: Callable[[], Iterable[Claimant]],
         known: Callable[[], Sequence[str]],
         prune: Callable[[int], object],
+        mend: Callable[[BaseDatabaseWrapper], object],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`enroll` answers the key of this process's row. `known`: the ids of all tasks, former ones too.
 
-        `prune` is called now and then, with how many jobs have ended since: a small piece of work.
+        `prune` is called now and then, with how many jobs have ended since: a small piece of work. `mend` goes on
+        with workflows that nobody goes on with.
         """
         self.database = database
         self.folder = folder
@@ -46,6 +48,7 @@ class Office:
         self.claimants = claimants
         self.known = known
         self.prune = prune
+        self.mend = mend
         self.monotonic = monotonic
         self.lock = lease.Lock(folder)
         self._ended = 0
@@ -77,6 +80,7 @@ class Office:
             self._renew(connection)
         if now >= self._next_sweep:
             self._sweep()
+            self.mend(connection)
             self._next_sweep = now + SWEEP_EVERY * random.uniform(0.8, 1.2)  # noqa: S311
         self._obey_pauses()
         ended, self._ended = self._ended, 0
