@@ -88,6 +88,13 @@ class Plant:
             if kind == what
         ]
 
+    def steps(self) -> list[str]:
+        """What steps of workflows have noted, in order."""
+        try:
+            return (self.folder / "steps").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
     def runs(self) -> "Counter[int]":
         """How often each job has been started."""
         return Counter(job for job, *_ in self.ledger())

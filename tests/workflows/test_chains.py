@@ -11,7 +11,7 @@ from tests.conftest import SECONDS, Site, until
 from yao_tasks import Retry, boot
 from yao_tasks.core.errors import JobNotFound, QueueFull, TaskNotFound, WorkflowNotFound
 from yao_tasks.pools import Pool, tasks
-from yao_tasks.testing import captured_tasks, inline_tasks
+from yao_tasks.testing import captured_tasks, drained_tasks, inline_tasks
 from yao_tasks.workflows import PREVIOUS, chain, find
 
 
@@ -246,6 +246,17 @@ def test_captured_each_step_is_there_once_the_one_before_has_run(three: tuple[Po
         jobs.run_pending()
 
         assert flow.status == "SUCCESS"
+
+
+def test_drained_they_have_ended_when_the_test_has(
+    three: tuple[Pool, Pool, Pool], ran: list[Any], transactional_db: None
+) -> None:
+    a, b, c = three
+    with drained_tasks():
+        for _ in range(20):
+            chain(a.call("x"), b.call("y"), c.call("z"))
+
+    assert len(ran) == 60
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def _build(definition: Definition, callables: Callables, home: Home) -> Engine:
 def _drain(timeout: float) -> list[str]:
     """Wait for jobs, events and threads. Answers what was left."""
     house, deadline = boot.house(), time.monotonic() + timeout
-    while not quiet(_engines(house)) and time.monotonic() < deadline:
+    while not _is_quiet(house) and time.monotonic() < deadline:
         for engine in _engines(house):
             engine.give_up_waiting(deadline)
         time.sleep(LOOK)
@@ -63,6 +63,13 @@ def _drain(timeout: float) -> list[str]:
                 left.append(f'the thread "{name}", in a run that was cut off or in an event')
     left += [f'the thread "{name}", in what a run left to it' for name in house.loops.left(deadline)]
     return left
+
+
+def _is_quiet(house: House) -> bool:
+    """Whether nothing can begin by itself any more."""
+    # First: what a workflow goes on with meanwhile is a job by then.
+    goes_on = house.flows is not None and house.flows.live() > 0
+    return not goes_on and quiet(_engines(house))
 
 
 def _engines(house: House) -> list[DrainedEngine]:
