@@ -47,6 +47,14 @@ def test_each_has_its_bound(numbers: dict[str, Any], found: list[str]) -> None:
     assert codes(**numbers) == found
 
 
+def test_errors_come_before_the_warnings_of_any_task() -> None:
+    tasks = [TaskNumbers(**FINE | {"waiting": 41}), TaskNumbers(**FINE | {"task": "other", "stuck": 1})]
+
+    found = findings.of_all(tasks, {}, QUIET)
+
+    assert [(one.task, one.code) for one in found] == [("other", "stuck"), ("mail", "backlog")]
+
+
 def test_they_speak_the_readers_language_and_name_the_values() -> None:
     task = TaskNumbers(**{**FINE, "waiting": 1_041, "succeeded": 1})
     with override("en"):

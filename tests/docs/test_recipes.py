@@ -24,6 +24,9 @@ from yao_tasks import boot, checks, tasks
 from yao_tasks.errors import DuplicateJob
 from yao_tasks.pools import Pool
 
+# Tables, servers and processes: some seconds in all.
+pytestmark = pytest.mark.slow
+
 Recipe = Callable[[str], Pool]
 
 
@@ -184,7 +187,6 @@ def test_an_import_that_is_stopped_leaves_nothing(
 # pictures
 
 
-@pytest.mark.slow
 def test_pictures_are_shrunk_in_a_process_and_what_is_none_is_given_up(
     recipe: Recipe, tmp_path: Path
 ) -> None:

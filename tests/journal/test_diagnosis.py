@@ -2,13 +2,16 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.conftest import SECONDS
 from tests.django.test_commands import run
 from tests.journal.conftest import Recorded, written
-from yao_tasks import boot
+from yao_tasks import boot, conf
+from yao_tasks.models import JobRecord
 
 log = logging.getLogger("shop")
 PROBLEM = "the mail server is gone"
@@ -43,6 +46,10 @@ def test_check_run_counts_the_rows_of_recorded_tasks(recorded: list[int]) -> Non
     assert 0 <= numbers["run_time"] < SECONDS
     assert "failures" in [one["code"] for one in found["findings"]]
     text, _ = run("tasks", "check", "--run")
+    earlier = JobRecord.objects.using(conf.current().database).filter(job_id=recorded[1])
+    earlier.update(ended_at=timezone.now() - timedelta(hours=1, seconds=1))
+    (later,) = json.loads(run("tasks", "check", "--run", "--json")[0])["tasks"]
+    assert (later["succeeded"], later["failed"]) == (1, 0)
     assert "Only 50.0 % of the last hour's jobs succeeded. Look at the failures" in text
 
 

@@ -61,7 +61,9 @@ def test_list_has_filters_and_a_limit() -> None:
     assert found({}) == found({}, "get") == [row["id"] for row in Process("models.user.list")] == keys
     assert found({"is_staff": True, "limit": 2}) == keys[3:5]
     assert found({"username": ["u1", "u4", "u9"]}) == [keys[1], keys[4]]
-    assert found({"last_login": None, "limit": 1}) == keys[:1]
+    Process("models.user.update", keys[0], {"last_login": "2026-01-02T03:04:05Z"})
+    assert found({"last_login": None, "limit": 1}) == keys[1:2]
+    assert found({"last_login": "2026-01-02T03:04:05Z"}) == keys[:1]
     assert found({"limit": 0}) == []
 
 
