@@ -1,5 +1,6 @@
 """docs/recipes: each is a small project that does what its words say."""
 
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -109,9 +110,19 @@ def test_a_welcome_mail_goes_out_after_the_commit_and_its_status_is_ones_own(rec
     assert [(one.to, one.body) for one in mail.outbox] == [(["ada@example.org"], "Hello ada!")]
     status = views.mail_status(request("get", session)).content
     assert status == b'{"status": "SUCCESS", "attempt": 1}'
-    import_module("mails.jobs").health_check()
     with pytest.raises(Http404):
         views.mail_status(request("get", {}))
+
+
+def test_the_mails_health_is_that_of_its_server(recipe: Recipe) -> None:
+    recipe("welcome-mail")
+    jobs = import_module("mails.jobs")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        jobs.MAIL_SERVER = server.getsockname()
+        jobs.health_check()
+
+    with pytest.raises(ConnectionRefusedError):
+        jobs.health_check()
 
 
 @pytest.mark.django_db(transaction=True)
