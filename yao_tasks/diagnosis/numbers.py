@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +53,14 @@ class TaskNumbers:
         return self.succeeded / ended if ended else None
 
 
-def of_all(definitions: Sequence[Definition]) -> list[TaskNumbers]:
-    """Each task's. Raises django.db.Error where some are recorded."""
-    rows = _Rows() if any(one.is_recorded for one in definitions) else None
+def of_all(definitions: Sequence[Definition], ask: Callable[[], "Rows"]) -> list[TaskNumbers]:
+    """Each task's. `ask` is called once where some are recorded; raises what it raises."""
+    rows = ask() if any(one.is_recorded for one in definitions) else None
     return [_of(one, rows) for one in definitions]
 
 
-class _Rows:
-    """What the database says of recorded tasks, asked once."""
+class Rows:
+    """What the database says of recorded tasks, asked once. Raises django.db.Error."""
 
     def __init__(self) -> None:
         database = conf.current().database
@@ -71,7 +71,7 @@ class _Rows:
             self.has_runners = owners.is_worked(database, aware(time.time()))
 
 
-def _of(definition: Definition, rows: _Rows | None) -> TaskNumbers:
+def _of(definition: Definition, rows: Rows | None) -> TaskNumbers:
     try:
         metrics = boot.engine(definition.id).metrics()
     except (ImproperlyConfigured, LookupError) as error:
@@ -91,7 +91,7 @@ def _of(definition: Definition, rows: _Rows | None) -> TaskNumbers:
     )
 
 
-def _of_rows(definition: Definition, metrics: Mapping[str, Any], rows: _Rows) -> TaskNumbers:
+def _of_rows(definition: Definition, metrics: Mapping[str, Any], rows: Rows) -> TaskNumbers:
     live = rows.live.get(definition.id) or Counter()
     ended = rows.ended.get(definition.id, lately.NOTHING)
     return TaskNumbers(
