@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Site
-from yao_tasks import Process
+from yao_tasks import Process, Progress
 from yao_tasks.errors import BadJobId, JobNotFound, TaskNotFound
 
 
@@ -58,6 +58,12 @@ def test_what_means_nothing_is_told_in_a_sentence(
 
     assert said in str(error.value)
     assert pool.metrics()["added"] == 0
+
+
+@pytest.mark.parametrize("name", ["", "tasks", "tasks.job", "job.process", 7, None])
+def test_progress_of_what_is_no_task_is_told_in_a_sentence(site: Site, name: Any) -> None:
+    with pytest.raises(LookupError, match="names no task"):
+        Progress(name, 7, 1, 2)
 
 
 def test_a_name_of_ten_thousand_characters_is_answered_in_a_short_sentence(site: Site) -> None:

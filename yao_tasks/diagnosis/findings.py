@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from yao_tasks.diagnosis import health
-from yao_tasks.diagnosis.health import Health
+from yao_tasks.diagnosis.health import SECONDS, Health
 from yao_tasks.diagnosis.numbers import Machine, TaskNumbers
 
 # The original's rules of thumb: jobs for each worker, a part of the jobs, seconds of a run, a part of the machine.
@@ -76,8 +75,7 @@ def _unwell(task: str, known: Health) -> Finding:
             code="silent",
             is_error=True,
             task=task,
-            text=gettext("Its health_check has not answered for %(seconds)d s.")
-            % {"seconds": health.SECONDS},
+            text=gettext("Its health_check has not answered for %(seconds)d s.") % {"seconds": SECONDS},
             advice=gettext("Look at what it waits for, and give that call a timeout."),
         )
     return Finding(

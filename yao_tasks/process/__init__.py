@@ -61,6 +61,8 @@ def Progress(name: str, job_id: int, current: float, total: float = 0, message: 
     job = current_job()
     if job is not None and job.id == job_id:
         job.progress(current, total, message)
-    else:
-        task = name.removeprefix("tasks.").rpartition(".")[0]
-        boot.engine(task).progress(job_id, current, total, message)
+        return
+    task = name.removeprefix("tasks.").rpartition(".")[0] if isinstance(name, str) else ""
+    if not task or not name.startswith("tasks."):
+        raise LookupError(f'Progress: {shown(name)} names no task. Give "tasks.<id>.process".')
+    boot.engine(task).progress(job_id, current, total, message)

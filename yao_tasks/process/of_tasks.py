@@ -7,7 +7,7 @@ from yao_tasks import boot, loading
 from yao_tasks.core.errors import BadJobId, DuplicateJob, PoolClosed, QueueFull
 from yao_tasks.core.faults import shown
 from yao_tasks.core.log import logger
-from yao_tasks.process import numbers
+from yao_tasks.process.numbers import OF_TASKS, refuse
 from yao_tasks.process.words import Call, one_of
 
 # The fields that the original's `get` answers with.
@@ -17,15 +17,15 @@ REFUSALS = (QueueFull, DuplicateJob, BadJobId, PoolClosed)
 
 def named(rest: str) -> Call:
     """What `tasks.<rest>` means. LookupError where tasks have no such verb."""
-    if rest.lower() in numbers.OF_TASKS:
-        return Call(function=numbers.OF_TASKS[rest.lower()])
+    if rest.lower() in OF_TASKS:
+        return Call(function=OF_TASKS[rest.lower()])
     task, _, verb = rest.rpartition(".")
     if not task:
         raise LookupError(
             f"{shown('tasks.' + rest)} has no verb. Write tasks.<id>.add, or tasks.metrics.queue_length."
         )
     if task in ("metrics", "statistics", "queue") and task not in loading.known_tasks():
-        numbers.refuse(rest)
+        refuse(rest)
     function, arguments = one_of(_VERBS, verb, f"{shown('tasks.' + rest)}: tasks have no verb")
     return Call(function=partial(function, task), arguments=arguments)
 
