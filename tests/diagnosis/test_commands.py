@@ -16,6 +16,7 @@ def handler(job_id: int) -> None: ...
 
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "CLOSEST", 0.0)
     monkeypatch.setattr(load, "memory_usage", lambda: 0.25)
     monkeypatch.setattr(load, "cpu_usage", lambda: 0.95)
 

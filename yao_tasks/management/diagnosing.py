@@ -1,5 +1,6 @@
 """What `manage.py tasks check --run` adds, and `manage.py tasks debug`: what is wrong now, and all about one job."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
 from yao_tasks import boot, loading
+from yao_tasks.core import load
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.diary import diary
 from yao_tasks.core.errors import JobNotFound, TaskNotFound
@@ -28,9 +30,13 @@ WRONG, NOT_VISIBLE = 1, 4
 
 def run_check(*, run: bool) -> Answer:
     """All that is wrong with settings, definitions and handlers; with --run, also what is wrong just now."""
-    checked = check_files()
     if not run:
-        return checked
+        return check_files()
+    began = time.monotonic()
+    load.cpu_usage()
+    checked = check_files()
+    # How busy the processors are is told between two looks; a command has the time.
+    time.sleep(max(0.0, began + load.CLOSEST - time.monotonic()))
     try:
         found = diagnose()
     except Error as error:
@@ -90,7 +96,10 @@ def run_debug(task: str, job: int) -> Answer:
         if definition.is_recorded:
             raise UsageError(str(error)) from error
         # Its task can be told of all the same, as the original does.
-        said = f"Job {job} can't be seen: {error} Its page in the dashboard shows it."
+        said = (
+            f'Job {job} can\'t be seen: {error} Jobs of "{task}" live in the memory of the processes that added them; '
+            "the dashboard shows them."
+        )
         return Answer(
             lines=[said, *_task(definition), *_log(task, job)],
             data={"job": None, "task": dict(definition), "log": diary.search(f"task_{job}", 20)},
