@@ -24,7 +24,13 @@ LAYERS = [
         "yao_tasks.api",
         "yao_tasks.templatetags",
     ],
-    ["yao_tasks.testing", "yao_tasks.pytest_plugin", "yao_tasks.process", "yao_tasks.workflows"],
+    [
+        "yao_tasks.testing",
+        "yao_tasks.pytest_plugin",
+        "yao_tasks.process",
+        "yao_tasks.diagnosis",
+        "yao_tasks.workflows",
+    ],
     ["yao_tasks.pools", "yao_tasks.foreground", "yao_tasks.asgi", "yao_tasks.events"],
     [
         "yao_tasks.boot",

@@ -11,11 +11,12 @@ from yao_tasks import asgi, callables, conf, loading, surroundings
 from yao_tasks.core.faults import Code, Fault, shown
 from yao_tasks.journal import checks as records
 from yao_tasks.journal.durable import checks as durables
+from yao_tasks.process import named_models
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Report what is wrong with `settings.YAO_TASKS`."""
-    return [_message(fault) for fault in [*conf.faults(), *surroundings.faults()]]
+    return [_message(fault) for fault in [*conf.faults(), *named_models.faults(), *surroundings.faults()]]
 
 
 def check_definitions(**_: Any) -> list[checks.CheckMessage]:
@@ -47,6 +48,7 @@ def all_faults() -> list[Fault]:
     """Return all that these checks report."""
     return [
         *conf.faults(),
+        *named_models.faults(),
         *surroundings.faults(),
         *definition_faults(),
         *records.faults(),

@@ -66,7 +66,7 @@ class Settings:
     record_days: float = field(default=30.0, metadata=key(number(0)))
     record_max: int = field(default=100_000, metadata=key(whole(1)))
     models: dict[str, str] = field(
-        default_factory=dict, metadata=key(mapping(dotted("a model", example="accounts.User")), built=[{}])
+        default_factory=dict, metadata=key(mapping(dotted("a model", example="accounts.User")))
     )
     redact: tuple[str, ...] = field(
         default=(

@@ -13,7 +13,7 @@ from yao_tasks import conf
 from yao_tasks.core import definitions, files
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.errors import TaskNotFound
-from yao_tasks.core.faults import Fault
+from yao_tasks.core.faults import Fault, shown
 from yao_tasks.core.keys import nearest
 
 
@@ -133,4 +133,4 @@ def definition_of(task: str) -> Definition:
     faults = [f"{fault.text} {fault.hint}" for fault in read.faults if fault.task == task]
     if faults:
         raise ImproperlyConfigured(" ".join(faults))
-    raise TaskNotFound(f'No task is named "{task}". {nearest(task, read.task_ids)}')
+    raise TaskNotFound(f"No task is named {shown(task)}. {nearest(task, read.task_ids)}")

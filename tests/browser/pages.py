@@ -57,6 +57,7 @@ def furnish(site: Site) -> dict[str, str]:
         "running": f"{URL}welcome_email/{running[0]}/",
         "pool": f"{URL}welcome_email/pool/",
         "processes": f"{URL}processes/",
+        "diagnosis": f"{URL}diagnosis/",
         "add": f"{URL}welcome_email/add/",
         "purge": f"{URL}exchange_rates/purge/",
         "nothing": f"{URL}jobs/?order=nonsense",

@@ -219,7 +219,17 @@ def test_who_may_only_look_sees_no_button_on_any_page(site: Site, open_page: Ope
     pages = furnish(site)
     page = open_page(viewer, pages["overview"])
 
-    for name in ("overview", "jobs", "failures", "job", "failure", "running", "pool", "processes"):
+    for name in (
+        "overview",
+        "jobs",
+        "failures",
+        "job",
+        "failure",
+        "running",
+        "pool",
+        "processes",
+        "diagnosis",
+    ):
         page.goto(pages[name])
         assert page.locator("#content-main .button:not(.yt-filters *)").count() == 0, name
         assert page.locator("#content-main input[type=checkbox]").count() == 0, name

@@ -20,7 +20,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Callable[[Pool, bool], None]:
 
     def set_room(pool: Pool, has_room: bool) -> None:
         engine: Any = boot.engine(pool.id)
-        engine.workers.growth.room = lambda: has_room
+        engine.workers.growth.usage = lambda: 0.5 if has_room else 0.95
 
     return set_room
 
@@ -79,7 +79,7 @@ def test_it_does_not_grow_while_the_machine_is_busy(site: Site, task: MakeTask, 
     pool.add_many([()] * 4)
     gate.entered()
 
-    until(lambda: pool.metrics()["resized"] == "the machine is busy", "it to look")
+    until(lambda: pool.metrics()["resized"] == "the machine is busy: 95%", "it to look")
 
     assert pool.metrics()["worker_nums"] == 1
     room(pool, True)
@@ -102,6 +102,22 @@ def test_it_shrinks_under_load(site: Site, task: MakeTask, room: Room) -> None:
     shrunk.append(pool.metrics()["worker_nums"])
     gate.open()
     assert shrunk[0] < 4
+
+
+def test_it_shrinks_under_load_while_its_jobs_run_and_none_waits(
+    site: Site, task: MakeTask, room: Room
+) -> None:
+    gate = site.gate()
+    pool = task(gate, worker_nums=1, worker_max=4)
+    room(pool, True)
+    pool.add_many([()] * 4)
+    gate.entered(4)
+    until(lambda: pool.metrics()["worker_nums"] == 4, "it to grow")
+
+    room(pool, False)
+
+    until(lambda: pool.metrics()["worker_nums"] == 1, "it to shrink")
+    assert pool.metrics()["resized"] == "the machine is busy: 95%"
 
 
 def test_it_does_not_grow_while_there_is_a_free_worker_or_a_pause(

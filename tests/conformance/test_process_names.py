@@ -160,9 +160,7 @@ def test_register_gives_a_function_a_name_and_leaves_it_as_it_was() -> None:
         del handlers.registered["reports.build"]
 
 
-@pytest.mark.parametrize(
-    "name", ["", "tasks", "tasks.", "nonsense", "reports.build", "Tasks.test.add", "models.user.save"]
-)
+@pytest.mark.parametrize("name", ["", "tasks", "tasks.", "nonsense", "reports.build", "Tasks.test.add"])
 def test_a_name_that_is_none_is_told_with_those_that_there_are(task: MakeTask, name: str) -> None:
     task(lambda job_id: None, "test")
 
@@ -179,7 +177,7 @@ def test_an_unknown_verb_is_told_with_those_that_there_are(task: MakeTask) -> No
     with pytest.raises(LookupError) as error:
         Process("tasks.test.remove", 12)
 
-    assert str(error.value).startswith('"tasks.test.remove": tasks have no verb "remove". They have add, get')
+    assert str(error.value).startswith('"tasks.test.remove": tasks have no verb "remove". Known are add, get')
 
 
 @pytest.mark.parametrize("name", ["os.system", "subprocess.call", "yao_tasks.x.__class__"])

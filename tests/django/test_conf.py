@@ -190,7 +190,6 @@ def test_a_wrong_value_is_told_and_its_default_used(
         ("ENGINE", "celery"),
         ("SOCKET", "/run/site/tasks.sock"),
         ("HOST_WAIT", 6),
-        ("MODELS", {"task": "app.Task"}),
     ],
 )
 def test_a_setting_that_is_not_built_is_refused_unless_it_is_the_default(

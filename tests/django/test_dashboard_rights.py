@@ -50,6 +50,8 @@ LOOKS = (
     "pool_fragment",
     "processes",
     "processes_fragment",
+    "diagnosis",
+    "diagnosis_fragment",
     "change",
 )
 FORMS = ("purge", "add_job")

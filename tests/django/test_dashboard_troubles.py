@@ -200,11 +200,11 @@ def test_why_a_pools_processes_do_not_start_or_keep_dying_is_red_on_both_pages(
 def test_why_a_pool_grew_is_said_in_the_readers_language(room: bool, site: Site) -> None:
     life = Lifecycle("mail", worker_nums=1, size=10, keeps_ended=True)
     life.ready_count = 3
-    grows = growth.Growth(life, Clock(), lambda count: None, most=2, room=lambda: room)
-    grows._grow()
+    grows = growth.Growth(life, Clock(), lambda count: None, most=2, usage=lambda: 0.1 if room else 0.95)
+    grows._weigh()
 
     with translation.override("zh-hans"):
-        assert said(grows.reason) == Said(text="有 3 个作业在等待" if room else "机器繁忙")
+        assert said(grows.reason) == Said(text="有 3 个作业在等待" if room else "机器繁忙：95 %")
 
 
 def test_what_no_page_knows_stays_as_it_is_and_is_marked_as_english() -> None:
@@ -215,7 +215,7 @@ def test_what_no_page_knows_stays_as_it_is_and_is_marked_as_english() -> None:
 
 def test_a_pool_that_grew_says_to_how_many_and_why(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("yao_tasks.core.growth.STEP", 0.01)
-    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.setattr("yao_tasks.core.load._processors.usage", lambda: 0.0)
     gate = site.gate()
     pool = site.task("mail", gate, worker_nums=1, worker_max=2)
     for _ in range(3):
@@ -228,6 +228,8 @@ def test_a_pool_that_grew_says_to_how_many_and_why(site: Site, monkeypatch: pyte
     assert re.search(
         r"mail embedded · thread · memory only 2 of 2 grows to 2 last reason: \d jobs wait 1 of 100", read
     )
+    own = words(viewer().get(reverse("admin:yao_tasks_dashboard_pool", args=["mail"])).content.decode())
+    assert re.search(r"Workers 2 of 2 grows to 2 last reason: \d jobs wait Waiting 1 of 100", own)
 
 
 def test_a_module_that_fails_is_not_imported_again_at_each_refresh(

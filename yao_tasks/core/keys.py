@@ -107,6 +107,8 @@ def nearest(name: object, known: Iterable[str], *, prefix: str = "") -> str:
     found = difflib.get_close_matches(str(name).casefold(), folded, n=1)
     if found:
         return f"Did you mean {shown(prefix + folded[found[0]])}?"
+    if not names:
+        return "There are none."
     return f"Known are {', '.join(printable(prefix + one) for one in names)}."
 
 

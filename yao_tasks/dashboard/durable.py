@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from yao_tasks import conf
 from yao_tasks.dashboard.keeping import kept
-from yao_tasks.journal.owners import identity
-from yao_tasks.models import JobOwner, PausedTask
+from yao_tasks.journal.owners import is_worked
+from yao_tasks.models import PausedTask
 from yao_tasks.pools import Pool
 
 # Pauses are looked up so often at most (s).
@@ -47,7 +47,4 @@ def _pauses() -> dict[str, PausedTask]:
 def _has_runners() -> bool:
     database = conf.current().database
     with transaction.atomic(using=database):
-        working = JobOwner.objects.using(database).filter(
-            ended_at__isnull=True, lease_until__gt=timezone.now()
-        )
-        return any(identity(owner).is_alive() is not False for owner in working)
+        return is_worked(database, timezone.now())

@@ -10,6 +10,7 @@ from yao_tasks.dashboard import single
 from yao_tasks.dashboard.add import add
 from yao_tasks.dashboard.bulk import bulk
 from yao_tasks.dashboard.changed import changed
+from yao_tasks.dashboard.diagnosis import diagnosis, diagnosis_fragment
 from yao_tasks.dashboard.everything import pause_all, resume_all
 from yao_tasks.dashboard.export import export
 from yao_tasks.dashboard.job import job, job_fragment
@@ -19,6 +20,7 @@ from yao_tasks.dashboard.names import (
     BULK,
     CANCEL,
     CHANGE,
+    DIAGNOSIS,
     DUPLICATE,
     EXPORT,
     FRAGMENT,
@@ -56,6 +58,8 @@ def routes(page: Callable[[View], View]) -> list[URLPattern]:
         path("jobs/all/<str:verb>/", page(bulk), name=BULK),
         path("processes/", page(processes), name=PROCESSES),
         path("processes/fragment/", page(processes_fragment), name=f"{PROCESSES}_fragment"),
+        path("diagnosis/", page(diagnosis), name=DIAGNOSIS),
+        path("diagnosis/fragment/", page(diagnosis_fragment), name=f"{DIAGNOSIS}_fragment"),
         path("pools/all/pause/", page(pause_all), name=PAUSE_ALL),
         path("pools/all/resume/", page(resume_all), name=RESUME_ALL),
         path("<str:task>/<int:job_id>/", page(job), name=JOB),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_noop
 PATTERNS = (
     (re.compile(r"(\d+) jobs wait"), gettext_noop("%s jobs wait")),
     (re.compile(r"idle for (\d+) s"), gettext_noop("idle for %s s")),
-    (re.compile(r"the machine is busy"), gettext_noop("the machine is busy")),
+    (re.compile(r"the machine is busy: (\d+)%"), gettext_noop("the machine is busy: %s %%")),
     (re.compile(r"(event\.\w+) of job (\d+): (\d+) s"), gettext_noop("%s of job %s: %s s")),
     (re.compile(r"No process could be started: (.+)\."), gettext_noop("No process could be started: %s.")),
     (

@@ -45,6 +45,12 @@ def identity(owner: JobOwner) -> Identity:
     )
 
 
+def is_worked(database: str, now: datetime) -> bool:
+    """Whether a process lives that runs durable jobs. Raises django.db.Error."""
+    working = JobOwner.objects.using(database).filter(ended_at__isnull=True, lease_until__gt=now)
+    return any(identity(owner).is_alive() is not False for owner in working)
+
+
 def bury(database: str, now: Callable[[], datetime]) -> int:
     """End as lost what dead processes of this machine had in their memory. Answers how many jobs."""
     count = 0

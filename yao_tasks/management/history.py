@@ -33,13 +33,13 @@ def run_jobs(task: str | None, status: str | None, kind: str | None, text: str |
     found.sort(key=lambda info: (info.added_at, info.id), reverse=True)
     found = found[:limit]
     lines = list(table(_HEADS, map(_cells, found))) if found else ["No recorded job fits."]
-    return Answer(lines=lines, data=[_data(info) for info in found])
+    return Answer(lines=lines, data=[data_of(info) for info in found])
 
 
 def run_get(task: str, job: int) -> Answer:
     """One recorded job."""
     info = _found(_recorded(task), job)
-    return Answer(lines=list(_lines(info)), data=_data(info))
+    return Answer(lines=list(lines_of(info)), data=data_of(info))
 
 
 def run_wait(task: str, job: int, timeout: float | None) -> Answer:
@@ -49,8 +49,8 @@ def run_wait(task: str, job: int, timeout: float | None) -> Answer:
     try:
         info = pool.wait(job, timeout)
     except TimeoutError as error:
-        return Answer(lines=[str(error)], data=_data(pool.get(job)), code=FAILED)
-    return Answer(lines=list(_lines(info)), data=_data(info), code=_code(info))
+        return Answer(lines=[str(error)], data=data_of(pool.get(job)), code=FAILED)
+    return Answer(lines=list(lines_of(info)), data=data_of(info), code=_code(info))
 
 
 def run_cancel(task: str, job: int) -> Answer:
@@ -76,9 +76,9 @@ def run_retry(task: str, job: int) -> Answer:
     except ValueError as error:
         raise UsageError(str(error)) from error
     if pool.config.durable:
-        return Answer(lines=[f"Job {job} is to run again."], data=_data(pool.get(job)))
+        return Answer(lines=[f"Job {job} is to run again."], data=data_of(pool.get(job)))
     info = pool.wait(job)
-    return Answer(lines=list(_lines(info)), data=_data(info), code=_code(info))
+    return Answer(lines=list(lines_of(info)), data=data_of(info), code=_code(info))
 
 
 def run_prune(older_than: str | None, keep: int | None, *, dry_run: bool) -> Answer:
@@ -148,7 +148,8 @@ def _cells(info: JobInfo) -> tuple[str, ...]:
     return (str(info.id), info.task, info.status, str(info.attempt), added, ended, printable(said)[:80])
 
 
-def _lines(info: JobInfo) -> Iterator[str]:
+def lines_of(info: JobInfo) -> Iterator[str]:
+    """A job, for people."""
     yield f"{info.id} of {info.task}: {info.status} after run {info.attempt}"
     yield f"added {info.added_at}, started {info.started_at or '-'}, ended {info.ended_at or '-'}"
     if info.total or info.message:
@@ -157,7 +158,7 @@ def _lines(info: JobInfo) -> Iterator[str]:
         yield f"{info.error.kind}: {info.error.type}: {info.error.message}"
 
 
-def _data(info: JobInfo) -> dict[str, Any]:
+def data_of(info: JobInfo) -> dict[str, Any]:
     """What programs get: arguments and result are for those who may see them, in the admin."""
     data = info.as_dict()
     for secret in ("args", "kwargs", "response"):

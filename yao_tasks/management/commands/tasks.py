@@ -12,20 +12,21 @@ from django.core.management.base import BaseCommand, CommandError
 from yao_tasks.core.errors import TasksError
 from yao_tasks.core.faults import printable
 from yao_tasks.core.jobs import CODES
-from yao_tasks.management import history, steering, verbs
+from yao_tasks.management import diagnosing, history, steering, verbs
 from yao_tasks.management.answers import Answer, NotVisible, UsageError
 
 RUN: dict[str, Callable[..., Answer]] = {
     "list": verbs.run_list,
     "new": verbs.run_new,
     "add": verbs.run_add,
-    "check": verbs.run_check,
+    "check": diagnosing.run_check,
     "jobs": history.run_jobs,
     "get": history.run_get,
     "wait": history.run_wait,
     "cancel": history.run_cancel,
     "retry": history.run_retry,
     "prune": history.run_prune,
+    "debug": diagnosing.run_debug,
     "pause": steering.run_pause,
     "resume": steering.run_resume,
     "resize": steering.run_resize,
@@ -53,11 +54,16 @@ class Command(BaseCommand):
         )
         _declare_add(made["add"])
         _declare_jobs(made["jobs"])
-        for name in ("get", "wait", "cancel", "retry"):
+        for name in ("get", "wait", "cancel", "retry", "debug"):
             made[name].add_argument("task")
             made[name].add_argument("job", type=int, help="the job's id")
         made["wait"].add_argument("--timeout", type=float, help="seconds; without limit where none are given")
         _declare_prune(made["prune"])
+        made["check"].add_argument(
+            "--run",
+            action="store_true",
+            help="call health checks, and look at backlogs, failures and the machine",
+        )
         for name in ("pause", "resume", "resize", "metrics"):
             made[name].add_argument("task")
         made["resize"].add_argument("worker_nums", type=int)
