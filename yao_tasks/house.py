@@ -22,6 +22,7 @@ from yao_tasks.loops import LoopOfProcess
 if TYPE_CHECKING:
     from yao_tasks.core.workers.lag import Running
     from yao_tasks.journal.durable.desks import Claimant
+    from yao_tasks.journal.journal import Journal
 
 # What the journal is given to write the last ends (s).
 LAST_WRITES = 1.0
@@ -44,10 +45,6 @@ class House:
 
     def __init__(self, process: Process, build: Build | None = None) -> None:
         """`build`: how engines are made in place of the settings' and definitions' own choice."""
-        # Only now: they have models, which no module may import before the apps are loaded.
-        from yao_tasks.journal.journal import Journal
-        from yao_tasks.journal.pruning import Keep
-
         settings = conf.current()
         self.process = process
         self.build = build
@@ -66,17 +63,7 @@ class House:
             retention_max=settings.retention_max,
             tidy=connections.tidy,
             opening=self._opening,
-            journal=Journal(
-                settings.database,
-                most_result=settings.max_result,
-                keep=Keep(days=settings.record_days, most=settings.record_max),
-                role=process.role,
-                release=settings.release or "",
-                folder=settings.state_dir,
-                poll=settings.poll_interval,
-                known=loading.known_tasks,
-                next_id=ids.next,
-            ),
+            journal=_journal(settings, process, ids),
             carriers=surroundings.carriers(),
             restore=surroundings.restore,
             loop=self.loops.loop,
@@ -160,6 +147,24 @@ class House:
         leaving.at_exit(self.process.leave)
         listening.listen()
         self.home.clock.start()
+
+
+def _journal(settings: conf.Settings, process: Process, ids: Ids) -> "Journal":
+    # Only now: they have models, which no module may import before the apps are loaded.
+    from yao_tasks.journal.journal import Journal
+    from yao_tasks.journal.pruning import Keep
+
+    return Journal(
+        settings.database,
+        most_result=settings.max_result,
+        keep=Keep(days=settings.record_days, most=settings.record_max),
+        role=process.role,
+        release=settings.release or "",
+        folder=settings.state_dir,
+        poll=settings.poll_interval,
+        known=loading.known_tasks,
+        next_id=ids.next,
+    )
 
 
 class Outpost(House):

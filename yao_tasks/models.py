@@ -155,7 +155,7 @@ class WorkflowRecord(models.Model):
     flow_id = models.BigIntegerField(_("workflow"), unique=True)
     kind = models.CharField(_("kind"), max_length=10)
     """`chain`, `group` or `batch`."""
-    status = models.SmallIntegerField(_("status"), choices=JobStatus.choices)
+    state = models.SmallIntegerField(_("status"), choices=JobStatus.choices)
     """RUNNING from the first moment to the end."""
     total = models.IntegerField(_("jobs"))
     """Members, without the callback."""
@@ -177,7 +177,7 @@ class WorkflowRecord(models.Model):
         verbose_name_plural = _("workflows")
         default_permissions = ()
         indexes = (
-            models.Index(fields=["status", "flow_id"], name="yao_tasks_flow_status"),
+            models.Index(fields=["state", "flow_id"], name="yao_tasks_flow_status"),
             models.Index(fields=["ended_at"], name="yao_tasks_flow_ended"),
         )
 

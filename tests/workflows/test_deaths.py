@@ -52,11 +52,11 @@ def kill_in_the_middle(
         plant.kill(worker)
         worker = plant.start()
 
-    running = WorkflowRecord.objects.using(journal).filter(status=JobStatus.RUNNING)
+    running = WorkflowRecord.objects.using(journal).filter(state=JobStatus.RUNNING)
     until(lambda: not running.exists(), "all workflows to end", seconds=180)
     all_ended(rows)
 
-    assert WorkflowRecord.objects.using(journal).filter(status=JobStatus.SUCCESS).count() == chains + groups
+    assert WorkflowRecord.objects.using(journal).filter(state=JobStatus.SUCCESS).count() == chains + groups
     order: dict[str, list[str]] = defaultdict(list)
     for name in plant.steps():
         order[name[1:]].append(name[0])

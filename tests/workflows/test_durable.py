@@ -223,7 +223,7 @@ def test_what_nobody_goes_on_with_is_found_by_a_sweep(
 
     assert flow.wait(SECONDS).status == "SUCCESS"
     assert both.wait(SECONDS).status == "SUCCESS"
-    assert WorkflowRecord.objects.using(journal).filter(status=JobStatus.RUNNING).count() == 0
+    assert WorkflowRecord.objects.using(journal).filter(state=JobStatus.RUNNING).count() == 0
 
 
 def test_the_add_event_of_what_follows_comes_before_its_run(durable: Durable, rows: Rows) -> None:

@@ -67,21 +67,23 @@ class Journal:
         self._enrolling = threading.RLock()
         self.works = False
         """Whether this process runs durable jobs."""
-        prune = self.pruning.after
-        office = Office(
-            database,
-            folder,
-            enroll=self.owner,
-            claimants=self._claimants,
-            known=known,
-            prune=prune,
-            mend=self._mend,
-        )
+        office = self._office(folder, known)
         self.clerk = Clerk(database, office, poll=poll, token=new_token, next_id=next_id)
         self.mouth = Mouth(folder)
         self.ears = Ears(folder, self.clerk.look)
 
     # Durable jobs
+
+    def _office(self, folder: Path, known: Callable[[], Sequence[str]]) -> Office:
+        return Office(
+            self.database,
+            folder,
+            enroll=self.owner,
+            claimants=self._claimants,
+            known=known,
+            prune=self.pruning.after,
+            mend=self._mend,
+        )
 
     def work(self) -> None:
         """Run durable jobs, for the pools that the clerk is employed by. RuntimeError where no thread can start."""

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('flow_id', models.BigIntegerField(unique=True, verbose_name='workflow')),
                 ('kind', models.CharField(max_length=10, verbose_name='kind')),
-                ('status', models.SmallIntegerField(choices=[(1, 'Waiting'), (2, 'Running'), (3, 'Succeeded'), (4, 'Failed')], verbose_name='status')),
+                ('state', models.SmallIntegerField(choices=[(1, 'Waiting'), (2, 'Running'), (3, 'Succeeded'), (4, 'Failed')], verbose_name='status')),
                 ('total', models.IntegerField(verbose_name='jobs')),
                 ('position', models.IntegerField(default=0, verbose_name='position')),
                 ('succeeded', models.IntegerField(default=0, verbose_name='succeeded')),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workflowrecord',
-            index=models.Index(fields=['status', 'flow_id'], name='yao_tasks_flow_status'),
+            index=models.Index(fields=['state', 'flow_id'], name='yao_tasks_flow_status'),
         ),
         migrations.AddIndex(
             model_name='workflowrecord',

@@ -42,7 +42,7 @@ class DurableFlow:
         """Look until it has ended. None where it has no row. TimeoutError."""
         until, pause = None if timeout is None else time.monotonic() + timeout, LOOKS[0]
         rows = WorkflowRecord.objects.using(self.database).filter(flow_id=self.id)
-        while rows.filter(status=JobStatus.RUNNING).exists():
+        while rows.filter(state=JobStatus.RUNNING).exists():
             if until is not None and time.monotonic() >= until:
                 raise TimeoutError(f"The workflow {self.id} has not ended within {timeout:g} s.")
             time.sleep(pause if until is None else max(0.0, min(pause, until - time.monotonic())))
@@ -81,7 +81,7 @@ def fan_out(database: str, kind: str, calls: Sequence[Call], callback: Call | No
             args, kwargs = callback.filled(counted(()))
             _add(flow_id, [0], [replace(callback, args=args, kwargs=kwargs)])
         elif not calls:
-            record.status, record.ended_at = JobStatus.SUCCESS, timezone.now()
+            record.state, record.ended_at = JobStatus.SUCCESS, timezone.now()
             record.result = json.dumps(counted(()))
         record.save(using=database)
     return flow_id
@@ -91,7 +91,7 @@ def _write(database: str, flow_id: int, kind: str, total: int, later: Sequence[C
     return WorkflowRecord.objects.using(database).create(
         flow_id=flow_id,
         kind=kind,
-        status=JobStatus.RUNNING,
+        state=JobStatus.RUNNING,
         total=total,
         steps=json.dumps([_spec(one) for one in later], ensure_ascii=False),
         added_at=timezone.now(),
@@ -168,7 +168,7 @@ def _callback_of(database: str, record: WorkflowRecord) -> dict[int | None, JobR
 
 
 def _counts(database: str, record: WorkflowRecord) -> dict[str, int]:
-    if record.status != JobStatus.RUNNING or (record.kind != CHAIN and record.position):
+    if record.state != JobStatus.RUNNING or (record.kind != CHAIN and record.position):
         # Its rows may be gone by now.
         counts = counted(())
         counts["SUCCESS"], counts["FAILURE"] = record.succeeded, record.failed
@@ -179,8 +179,8 @@ def _counts(database: str, record: WorkflowRecord) -> dict[str, int]:
 
 
 def _status(record: WorkflowRecord, counts: Mapping[str, int]) -> str:
-    if record.status != JobStatus.RUNNING:
-        return NAMES[record.status]
+    if record.state != JobStatus.RUNNING:
+        return NAMES[record.state]
     return "WAITING" if counts["WAITING"] == record.total and record.total else "RUNNING"
 
 

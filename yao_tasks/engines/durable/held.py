@@ -96,10 +96,8 @@ def ending_of(
     if error is None:
         return ending
     if due is not None:
-        noted = _noted(job, claim, ended, error)
-        return replace(
-            ending, status=JobStatus.WAITING, ended_at=None, due_at=at + due, worker="", runs=noted
-        )
+        again = replace(ending, status=JobStatus.WAITING, ended_at=None, due_at=at + due, worker="")
+        return replace(again, runs=_noted(job, claim, ended, error))
     return replace(
         ending,
         status=JobStatus.FAILURE,

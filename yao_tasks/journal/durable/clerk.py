@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Protocol
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,6 +20,7 @@ from yao_tasks.connections import drop
 from yao_tasks.core.faults import printable
 from yao_tasks.core.log import logger
 from yao_tasks.journal.durable import claims, endings, flows
+from yao_tasks.journal.durable.chores import Chores
 from yao_tasks.journal.durable.claims import Claim, Wish
 from yao_tasks.journal.durable.desks import WEIGHT, Claimant, Desk, wishes
 from yao_tasks.journal.durable.endings import Ending, SomeRefused
@@ -37,25 +37,6 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 _EXTRA = {"task": None, "job": None, "attempt": None}
 
 
-class Chores(Protocol):
-    """What else the clerk does with its connection, in its thread. Each raises django.db.Error."""
-
-    def begin(self, connection: BaseDatabaseWrapper) -> int:
-        """This process works from now on. Answers the key of its row."""
-
-    def now(self) -> float:
-        """Seconds since 1970, by the database's clock as it was last asked."""
-
-    def look(self, connection: BaseDatabaseWrapper) -> None:
-        """Called every POLL_INTERVAL: leases, sweeps, pauses, each when it is due."""
-
-    def wrote(self, ended: int) -> None:
-        """So many jobs have ended, by what was committed just now."""
-
-    def end(self, connection: BaseDatabaseWrapper) -> None:
-        """This process works no longer."""
-
-
 class Clerk:
     """Any thread may call any method but those with an underscore."""
 
@@ -69,10 +50,8 @@ class Clerk:
         next_id: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`poll`: seconds between two looks at what others have added. `token` makes one for each claim.
-
-        `next_id` makes the id of a job that a workflow adds.
-        """
+        """`poll`: seconds between two looks at what others have added. `token` makes one for each claim, `next_id` an
+        id for a job that a workflow adds."""
         self.database = database
         self.chores = chores
         self.poll = poll

@@ -82,7 +82,7 @@ def mend(connection: BaseDatabaseWrapper, *, now: float, next_id: NextId) -> lis
     """Go on with workflows whose jobs have ended without anybody going on. As `follow`, in transactions of its own."""
     alias = connection.alias
     live = JobRecord.objects.using(alias).filter(flow=OuterRef("flow_id"), status__in=LIVE)
-    running = WorkflowRecord.objects.using(alias).filter(status=JobStatus.RUNNING).exclude(Exists(live))
+    running = WorkflowRecord.objects.using(alias).filter(state=JobStatus.RUNNING).exclude(Exists(live))
     added: list[Added] = []
     for flow_id in list(running.order_by("flow_id").values_list("flow_id", flat=True)[:SLICE]):
         with transaction.atomic(using=alias):
@@ -95,10 +95,8 @@ def mend(connection: BaseDatabaseWrapper, *, now: float, next_id: NextId) -> lis
 
 def end(database: str, flow_id: int, error: JobError, now: float) -> bool:
     """End a workflow as failed. False if it had ended."""
-    running = WorkflowRecord.objects.using(database).filter(flow_id=flow_id, status=JobStatus.RUNNING)
-    return bool(
-        running.update(status=JobStatus.FAILURE, error=json.dumps(asdict(error)), ended_at=aware(now))
-    )
+    running = WorkflowRecord.objects.using(database).filter(flow_id=flow_id, state=JobStatus.RUNNING)
+    return bool(running.update(state=JobStatus.FAILURE, error=json.dumps(asdict(error)), ended_at=aware(now)))
 
 
 def members(database: str, flow_id: int) -> "QuerySet[JobRecord]":
@@ -117,7 +115,7 @@ def states(database: str, flow_id: int, total: int) -> dict[str, int]:
 
 def _locked(connection: BaseDatabaseWrapper, flow_ids: Iterable[int]) -> list[WorkflowRecord]:
     rows = WorkflowRecord.objects.using(connection.alias).filter(flow_id__in=list(flow_ids))
-    return list(rows.filter(status=JobStatus.RUNNING).order_by("flow_id").select_for_update())
+    return list(rows.filter(state=JobStatus.RUNNING).order_by("flow_id").select_for_update())
 
 
 class _Follower:
@@ -131,7 +129,7 @@ class _Follower:
         self.drafts: list[Draft] = []
 
     def member_ended(self, record: WorkflowRecord, one: End) -> None:
-        if record.status != JobStatus.RUNNING:
+        if record.state != JobStatus.RUNNING:
             return
         self.changed[record.flow_id] = record
         step = one.member.step
@@ -190,7 +188,7 @@ class _Follower:
         self._end(record, one.error or self._error_of(record), one.result)
 
     def _end(self, record: WorkflowRecord, error: JobError | None, result: str = "") -> None:
-        record.status = JobStatus.SUCCESS if error is None else JobStatus.FAILURE
+        record.state = JobStatus.SUCCESS if error is None else JobStatus.FAILURE
         record.result = result if error is None else ""
         record.error = "" if error is None else json.dumps(asdict(error))
         record.ended_at = aware(self.now)
@@ -237,7 +235,7 @@ class _Follower:
 
     def written(self) -> list[Added]:
         """Write it. Answers what was added."""
-        fields = ("status", "position", "succeeded", "failed", "result", "error", "ended_at")
+        fields = ("state", "position", "succeeded", "failed", "result", "error", "ended_at")
         for record in self.changed.values():
             record.save(using=self.database, update_fields=fields)
         for _ in range(TRIES):
