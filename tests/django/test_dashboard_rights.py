@@ -16,6 +16,7 @@ from tests.django.dashboard import added, client_of, page, user
 from yao_tasks.dashboard.routes import routes
 from yao_tasks.models import Dashboard
 from yao_tasks.pools import Pool
+from yao_tasks.workflows import chain, latest
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +53,25 @@ LOOKS = (
     "processes_fragment",
     "diagnosis",
     "diagnosis_fragment",
+    "workflows",
+    "workflows_fragment",
+    "workflow",
+    "workflow_fragment",
     "change",
 )
 FORMS = ("purge", "add_job")
-STEERS = ("bulk", "cancel", "retry", "duplicate", "pause", "resume", "resize", "pause_all", "resume_all")
+STEERS = (
+    "bulk",
+    "cancel",
+    "retry",
+    "duplicate",
+    "pause",
+    "resume",
+    "resize",
+    "pause_all",
+    "resume_all",
+    "cancel_workflow",
+)
 
 
 def names() -> list[str]:
@@ -68,6 +84,8 @@ def url_of(name: str, job_id: int) -> str:
     choices: list[list[Any]] = [[], ["mail"], ["mail", job_id], ["cancel"]]
     if name == "bulk":
         choices = [["cancel"]]
+    if "workflow" in name and "workflows" not in name:
+        choices = [[latest()[0].id]]
     for args in choices:
         try:
             return reverse(f"admin:yao_tasks_dashboard_{name}", args=args)
@@ -79,8 +97,10 @@ def url_of(name: str, job_id: int) -> str:
 @pytest.fixture
 def waiting(site: Site) -> tuple[Pool, int]:
     """A pool and a job that waits in it."""
+    other = site.task("other", lambda job_id: None)
     pool = site.task("mail", lambda job_id, password: None)
     pool.pause()
+    chain(other.using(run_after=3600).call())
     return pool, added(pool, SECRET)
 
 
@@ -90,6 +110,7 @@ def untouched(pool: Pool, job_id: int) -> bool:
         pool.get(job_id).status == "WAITING"
         and numbers["paused"]
         and (numbers["worker_nums"], numbers["added"]) == (2, 1)
+        and latest()[0].status == "WAITING"
         and not LogEntry.objects.exists()
     )
 
@@ -158,6 +179,7 @@ def test_each_thing_that_is_done_is_in_the_admins_log(who: str, waiting: tuple[P
         ("duplicate", {}),
         ("add_job", {"args": '["x"]'}),
         ("cancel", {}),
+        ("cancel_workflow", {}),
         ("retry", {}),
         ("bulk", {"confirmed": "1", "job": f"mail/{job_id}"}),
         ("purge", {}),
@@ -173,7 +195,8 @@ def test_each_thing_that_is_done_is_in_the_admins_log(who: str, waiting: tuple[P
         assert client.post(url_of(name, job_id), data).status_code == 302
         counts.append(LogEntry.objects.count())
 
-    assert counts == list(range(1, len(doings) + 1))
+    # The last is done to two pools.
+    assert counts == [*range(1, len(doings)), len(doings) + 1]
     assert {name for name, _ in doings} == {*FORMS, *STEERS}
     told = " ".join(entry.get_change_message() for entry in LogEntry.objects.all())
     # S2: never what a job was given.

@@ -64,6 +64,22 @@ class WorkflowInfo:
         return self.status in ENDED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowLine:
+    """One workflow in a list: what can be told of many at once."""
+
+    id: int
+    kind: str
+    status: str
+    kind_of_failure: str
+    """As a job's; empty where it has not failed."""
+    succeeded: int
+    failed: int
+    total: int
+    added_at: datetime
+    ended_at: datetime | None
+
+
 def counted(states: Iterable[str]) -> dict[str, int]:
     """How many there are of each state, all four named."""
     counts = dict.fromkeys(STATES, 0)

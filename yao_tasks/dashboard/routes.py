@@ -19,6 +19,7 @@ from yao_tasks.dashboard.names import (
     ADD,
     BULK,
     CANCEL,
+    CANCEL_WORKFLOW,
     CHANGE,
     DIAGNOSIS,
     DUPLICATE,
@@ -36,6 +37,8 @@ from yao_tasks.dashboard.names import (
     RESUME,
     RESUME_ALL,
     RETRY,
+    WORKFLOW,
+    WORKFLOWS,
 )
 from yao_tasks.dashboard.overview import fragment, overview
 from yao_tasks.dashboard.pause import pause, resume
@@ -43,6 +46,13 @@ from yao_tasks.dashboard.pool import pool, pool_fragment
 from yao_tasks.dashboard.processes import processes, processes_fragment
 from yao_tasks.dashboard.purge import purge
 from yao_tasks.dashboard.resize import resize
+from yao_tasks.dashboard.workflows import (
+    cancel_workflow,
+    workflow,
+    workflow_fragment,
+    workflows,
+    workflows_fragment,
+)
 
 View = Callable[..., HttpResponseBase]
 
@@ -60,6 +70,11 @@ def routes(page: Callable[[View], View]) -> list[URLPattern]:
         path("processes/fragment/", page(processes_fragment), name=f"{PROCESSES}_fragment"),
         path("diagnosis/", page(diagnosis), name=DIAGNOSIS),
         path("diagnosis/fragment/", page(diagnosis_fragment), name=f"{DIAGNOSIS}_fragment"),
+        path("workflows/", page(workflows), name=WORKFLOWS),
+        path("workflows/fragment/", page(workflows_fragment), name=f"{WORKFLOWS}_fragment"),
+        path("workflows/<int:workflow_id>/", page(workflow), name=WORKFLOW),
+        path("workflows/<int:workflow_id>/fragment/", page(workflow_fragment), name=f"{WORKFLOW}_fragment"),
+        path("workflows/<int:workflow_id>/cancel/", page(cancel_workflow), name=CANCEL_WORKFLOW),
         path("pools/all/pause/", page(pause_all), name=PAUSE_ALL),
         path("pools/all/resume/", page(resume_all), name=RESUME_ALL),
         path("<str:task>/<int:job_id>/", page(job), name=JOB),

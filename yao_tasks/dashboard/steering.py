@@ -67,12 +67,17 @@ def came_from(request: HttpRequest, site: AdminSite) -> str:
 
 def record(request: HttpRequest, sentence: str, pool: Pool, job_id: int | None = None) -> None:
     """Note in the admin's log what was done. In English: who reads it later may speak another language."""
+    note(request, sentence, pool.id if job_id is None else f"{pool.id}/{job_id}")
+
+
+def note(request: HttpRequest, sentence: str, what: str) -> None:
+    """The same of `what`: a task, `task/id` of a job, or what has no page of its own there."""
     forget()
     LogEntry.objects.create(
         user_id=str(request.user.pk),
         content_type=ContentType.objects.get_for_model(Dashboard),
-        object_id=pool.id if job_id is None else f"{pool.id}/{job_id}",
-        object_repr=(pool.id if job_id is None else f"{pool.id} {job_id}")[:200],
+        object_id=what,
+        object_repr=what.replace("/", " ")[:200],
         action_flag=CHANGE,
         change_message=sentence,
     )

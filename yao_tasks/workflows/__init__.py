@@ -12,7 +12,19 @@ order.status, order.percent, order.wait(60).response
 """
 
 from yao_tasks.core.calls import PREVIOUS, Call
-from yao_tasks.core.flows import StepInfo, WorkflowInfo
-from yao_tasks.workflows.handles import Batch, Workflow, chain, find, group
+from yao_tasks.core.flows import StepInfo, WorkflowInfo, WorkflowLine
+from yao_tasks.workflows.handles import Batch, Workflow, chain, find, group, latest
 
-__all__ = ["PREVIOUS", "Batch", "Call", "StepInfo", "Workflow", "WorkflowInfo", "chain", "find", "group"]
+__all__ = [
+    "PREVIOUS",
+    "Batch",
+    "Call",
+    "StepInfo",
+    "Workflow",
+    "WorkflowInfo",
+    "WorkflowLine",
+    "chain",
+    "find",
+    "group",
+    "latest",
+]

@@ -14,7 +14,7 @@ from django.utils import timezone
 from yao_tasks import boot
 from yao_tasks.core.calls import PREVIOUS, Call, places_of
 from yao_tasks.core.failures import cancelled
-from yao_tasks.core.flows import BATCH, CHAIN, StepInfo, WorkflowInfo, counted
+from yao_tasks.core.flows import BATCH, CHAIN, StepInfo, WorkflowInfo, WorkflowLine, counted
 from yao_tasks.core.jobs import JobError
 from yao_tasks.engines.base import DEFAULTS, Arguments
 from yao_tasks.journal.durable import dialects, flows
@@ -57,6 +57,28 @@ class DurableFlow:
         for task, job_id in live.order_by("-step"):
             boot.engine(task).cancel(job_id)
         return ended
+
+
+def latest(database: str, most: int) -> list[WorkflowLine]:
+    """The last of them, the newest first, in one query. Raises django.db.Error."""
+    lines = []
+    for record in WorkflowRecord.objects.using(database).defer("steps", "result").order_by("-pk")[:most]:
+        added_at = in_utc(record.added_at)
+        assert added_at is not None
+        lines.append(
+            WorkflowLine(
+                id=record.flow_id,
+                kind=record.kind,
+                status=NAMES[record.state],
+                kind_of_failure=json.loads(record.error)["kind"] if record.error else "",
+                succeeded=record.succeeded,
+                failed=record.failed,
+                total=record.total,
+                added_at=added_at,
+                ended_at=in_utc(record.ended_at),
+            )
+        )
+    return lines
 
 
 def start_chain(database: str, calls: Sequence[Call]) -> int:

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from yao_tasks.core.calls import Call
-from yao_tasks.core.flows import BATCH, CHAIN, GROUP, StepInfo, WorkflowInfo, counted, failure_of
+from yao_tasks.core.flows import (
+    BATCH,
+    CHAIN,
+    GROUP,
+    StepInfo,
+    WorkflowInfo,
+    WorkflowLine,
+    counted,
+    failure_of,
+)
 from yao_tasks.core.jobs import (
     FAILURE_NAME,
     PUBLIC,
@@ -171,6 +180,21 @@ class Flow:
                 callback=None if self.callback is None else self._step(self.total),
                 response=self.response,
                 error=self.error,
+                added_at=datetime.fromtimestamp(self.added_at, UTC),
+                ended_at=None if self.ended_at is None else datetime.fromtimestamp(self.ended_at, UTC),
+            )
+
+    def line(self) -> WorkflowLine:
+        """What a list tells of it."""
+        with self._lock:
+            return WorkflowLine(
+                id=self.id,
+                kind=self.kind,
+                status=self._status(self.counts()),
+                kind_of_failure="" if self.error is None else self.error.kind,
+                succeeded=self._succeeded,
+                failed=self._failed,
+                total=self.total,
                 added_at=datetime.fromtimestamp(self.added_at, UTC),
                 ended_at=None if self.ended_at is None else datetime.fromtimestamp(self.ended_at, UTC),
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from yao_tasks import boot, conf, loading
 from yao_tasks.core.calls import Call
 from yao_tasks.core.errors import WorkflowNotFound
-from yao_tasks.core.flows import BATCH, GROUP, WorkflowInfo
+from yao_tasks.core.flows import BATCH, GROUP, WorkflowInfo, WorkflowLine
 from yao_tasks.pools import Adder, Pool
 from yao_tasks.workflows.checks import (
     checked_call,
@@ -161,6 +161,17 @@ def find(workflow_id: int) -> Workflow:
     workflow = Workflow(workflow_id)
     workflow.info()
     return workflow
+
+
+def latest(most: int = 100) -> list[WorkflowLine]:
+    """The workflows that were started last, in this process's memory and in the database, the newest first."""
+    house = boot.house()
+    lines = [flow.line() for flow in house.flows.all()[:most]] if isinstance(house.flows, Flows) else []
+    if loading.durable_tasks():
+        from yao_tasks.workflows import durable
+
+        lines += durable.latest(conf.current().database, most)
+    return sorted(lines, key=lambda line: line.added_at, reverse=True)[:most]
 
 
 def _durable(workflow_id: int) -> "DurableFlow | None":
