@@ -311,6 +311,31 @@ def test_a_pause_holds_from_its_commit_on_whoever_has_looked_at_it(
     assert pool.wait(job_id, 10).status == "SUCCESS"
 
 
+def test_suspects_run_one_after_the_other_without_a_pause(
+    durable: Durable, rows: Rows, settings: Any
+) -> None:
+    at_once: list[int] = []
+    most: list[int] = []
+
+    def suspect(job_id: int) -> None:
+        at_once.append(job_id)
+        most.append(len(at_once))
+        at_once.remove(job_id)
+
+    pool = durable(suspect)
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "POLL_INTERVAL": 5}
+    pool.add_many([()] * 50)
+    rows.all().update(suspect=True)
+    began = time.monotonic()
+    work()
+
+    until(lambda: not rows.all().filter(status__in=(1, 2)).exists(), "all to end", seconds=20)
+
+    # Not one a look.
+    assert time.monotonic() - began < 5
+    assert set(most) == {1}
+
+
 def test_purge_cancels_what_waits(durable: Durable, rows: Rows) -> None:
     pool = durable(lambda job_id: None)
     ids = [pool.add() for _ in range(3)]

@@ -180,9 +180,10 @@ class Clerk:
         """One transaction: ends, progress, what is given back, and claims."""
         began = self.monotonic()
         over, returns = list(self._over), list(self._returns)
-        leaving = self._held.leaving([*(ending.id for ending, _ in over), *(claim.id for claim in returns)])
+        gone = {ending.id for ending, _ in over} | {claim.id for claim in returns}
+        leaving = self._held.leaving(gone)
         desks = [] if self._stop_at is not None else list(self.desks.values())
-        wanted = wishes(desks, leaving, self._held.suspects(), self._turn)
+        wanted = wishes(desks, leaving, self._held.suspects(but=gone), self._turn)
         reports = [report for desk in list(self.desks.values()) for report in desk.claimant.reports()]
         if not (over or returns or wanted or reports):
             return

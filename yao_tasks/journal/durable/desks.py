@@ -139,7 +139,8 @@ def wishes(
     """
     wanted = []
     for desk in desks:
-        if desk.suspects and not suspects and desk.claimant.able > desk.held:
+        # Among others, not after all of them.
+        if desk.suspects and not suspects and desk.claimant.able > desk.held - leaving.get(desk, 0):
             suspects += 1
             wanted.append((desk, Wish(tasks=desk.claimant.tasks, most=1, suspects=True)))
         wish = desk.wish(turn, leaving.get(desk, 0))

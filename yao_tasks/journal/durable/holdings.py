@@ -1,7 +1,7 @@
 """What this process has claimed and not yet let out of its hands."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -20,9 +20,9 @@ class Holdings:
     def __len__(self) -> int:
         return len(self._claimed)
 
-    def suspects(self) -> int:
-        """How many of them may be what kills a process."""
-        return sum(claim.suspect for _, claim in self._claimed.values())
+    def suspects(self, *, but: Collection[int]) -> int:
+        """How many of them, without these, may be what kills a process."""
+        return sum(claim.suspect for key, (_, claim) in self._claimed.items() if key not in but)
 
     def leaving(self, keys: Iterable[int]) -> Counter[Desk]:
         """Of how many of these each desk would be rid."""
