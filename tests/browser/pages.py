@@ -6,9 +6,10 @@ from typing import Any
 
 from tests.conftest import Gate, Site, until
 from tests.journal.conftest import written
-from yao_tasks import current_job
+from yao_tasks import boot, current_job
 from yao_tasks.models import JobRecord
 from yao_tasks.pools import tasks
+from yao_tasks.workflows import PREVIOUS, Batch, chain, group
 
 URL = "/admin/yao_tasks/dashboard/"
 logger = logging.getLogger("accounts.mail")
@@ -81,6 +82,36 @@ def recorded(site: Site) -> dict[str, str]:
         "history, searched": f"{history}?q=once",
         "row": f"{history}{JobRecord.objects.get(job_id=job_id).pk}/change/",
         "recorded job": f"/admin/yao_tasks/dashboard/recorded/{job_id}/",
+    }
+
+
+def flows(site: Site) -> dict[str, str]:
+    """Workflows of durable tasks, and the pages about them."""
+
+    def charge(job_id: int, order: int) -> dict[str, int]:
+        if order < 0:
+            raise ValueError(f"there is no order {order}")
+        return {"order": order}
+
+    site.task("shop.charge", charge, durable=True, size=1_000)
+    site.task("shop.ship", lambda job_id, order: "on its way", durable=True)
+    charges, ships = tasks["shop.charge"], tasks["shop.ship"]
+    boot.house().work()
+    done = chain(charges.call(1), ships.call(PREVIOUS))
+    failed = group(*(charges.call(number) for number in (7, 8, -9)), callback=ships.call(PREVIOUS))
+    batch = Batch(charges, [(number,) for number in range(60)])
+    for flow in (done, failed, batch):
+        flow.wait(20)
+    ships.pause()
+    running = chain(charges.call(2), ships.call(PREVIOUS), charges.call(3))
+    until(lambda: running.info().steps[1].status, "the second step")
+    address = f"{URL}workflows/"
+    return {
+        "workflows": address,
+        "chain": f"{address}{running.id}/",
+        "chain, ended": f"{address}{done.id}/",
+        "group": f"{address}{failed.id}/",
+        "batch": f"{address}{batch.id}/",
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.browser.conftest import Open
-from tests.browser.pages import furnish, recorded
+from tests.browser.pages import flows, furnish, recorded
 from tests.conftest import Site
 from tests.django.dashboard import user
 
@@ -32,7 +32,7 @@ def operator() -> User:
 def test_no_page_breaks_the_strict_policy_or_is_too_wide(
     language: str, site: Site, open_page: Open, operator: User, said: list[str]
 ) -> None:
-    pages = {**recorded(site), **furnish(site)}
+    pages = {**recorded(site), **flows(site), **furnish(site)}
     page = open_page(operator, pages["overview"], viewport={"width": 400, "height": 800}, locale=language)
 
     for name, url in pages.items():
@@ -90,7 +90,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_axe_finds_no_serious_fault(
     scheme: str, site: Site, open_page: Open, operator: User, axe: str
 ) -> None:
-    pages = {**recorded(site), **furnish(site)}
+    pages = {**recorded(site), **flows(site), **furnish(site)}
     # The policy would keep axe out, too; that the pages live with it is another test.
     page = open_page(operator, pages["overview"], color_scheme=scheme, bypass_csp=True)
     found: dict[str, Any] = {}

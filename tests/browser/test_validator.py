@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.browser.pages import furnish, recorded
+from tests.browser.pages import flows, furnish, recorded
 from tests.conftest import Site
 from tests.django.dashboard import client_of
 from yao_tasks import boot
@@ -41,7 +41,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_every_page_is_valid_html(site: Site, checker: list[str], tmp_path: Path) -> None:
     client = client_of(User.objects.create_superuser("super"))
-    pages = {**recorded(site), **furnish(site)}
+    pages = {**recorded(site), **flows(site), **furnish(site)}
     jobs = pages["jobs"]
     texts = {name: client.get(url).content for name, url in pages.items()}
     for verb in ("cancel", "retry", "delete"):

@@ -1,5 +1,6 @@
 """docs/recipes: each is a small project that does what its words say."""
 
+import json
 import socket
 import sys
 import threading
@@ -24,6 +25,7 @@ from tests.docs.markdown import ROOT, blocks, read
 from yao_tasks import boot, checks, tasks
 from yao_tasks.errors import DuplicateJob
 from yao_tasks.pools import Pool
+from yao_tasks.workflows import find
 
 # Tables, servers and processes: some seconds in all.
 pytestmark = pytest.mark.slow
@@ -84,7 +86,7 @@ def test_each_recipe_is_named_by_the_index() -> None:
 
     pages = [path.name for path in sorted((ROOT / "docs" / "recipes").glob("*.md"))]
 
-    assert len(pages) == 5
+    assert len(pages) == 6
     assert [page for page in pages if f"(recipes/{page})" not in index] == []
 
 
@@ -309,3 +311,29 @@ def test_a_row_whose_job_fails_says_so(recipe: Recipe, site: Site) -> None:
 
     failed = until(lambda: deliveries.filter(pk=row.pk, status="failed").first(), "it to fail")
     assert failed.error == "division by zero"
+
+
+# chain
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_is_checked_paid_and_shipped_in_that_order(recipe: Recipe) -> None:
+    recipe("chain")
+    views = import_module("orders.views")
+    waiting = views.place(["tea"], "4711", "Ada")
+    before = json.loads(views.status(RequestFactory().get("/"), waiting).content)
+    boot.house().work()
+
+    good = find(views.place(["tea", "cup"], "4711", "Ada")).wait(SECONDS)
+    bad = find(views.place(["tea", "car"], "4711", "Ada")).wait(SECONDS)
+
+    assert (before["status"], before["percent"]) == ("WAITING", 0)
+    assert before["steps"] == [
+        ["check_order", "WAITING"],
+        ["charge_order", "to come"],
+        ["ship_order", "to come"],
+    ]
+    assert good.response == "to Ada, 13 paid"
+    assert bad.response == "We don't sell car."
+    assert [step.status for step in bad.steps] == ["FAILURE", None, None]
+    assert find(waiting).wait(SECONDS).status == "SUCCESS"
