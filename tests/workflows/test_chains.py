@@ -127,6 +127,22 @@ def test_it_is_found_by_its_id(three: tuple[Pool, Pool, Pool]) -> None:
         find(7)
 
 
+def test_one_that_nobody_holds_is_forgotten_in_time(three: tuple[Pool, Pool, Pool], settings: Any) -> None:
+    settings.YAO_TASKS = {**settings.YAO_TASKS, "RETENTION_MAX": 2}
+    first = chain(three[0].call())
+    ids = [first.id, *(chain(three[0].call()).id for _ in range(3))]
+    for workflow_id in ids[1:]:
+        try:
+            find(workflow_id).wait(SECONDS)
+        except WorkflowNotFound:
+            pass
+
+    with pytest.raises(WorkflowNotFound):
+        find(ids[0])
+    assert find(ids[3]).status == "SUCCESS"
+    assert first.status == "SUCCESS"
+
+
 def test_a_cancel_ends_it_and_what_runs(site: Site, ran: list[Any]) -> None:
     gate = site.gate()
     site.task("slow", gate)
@@ -201,7 +217,8 @@ def test_a_step_that_can_not_be_added_ends_it_with_a_line(
     assert f"The chain {done.id} stops here." in line.getMessage()
 
 
-def test_a_thousand_chains_at_once(site: Site) -> None:
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_many_chains_at_once(site: Site, count: int) -> None:
     order: dict[int, list[str]] = {}
 
     def note(name: str) -> Any:
@@ -210,10 +227,11 @@ def test_a_thousand_chains_at_once(site: Site) -> None:
     for name in "abc":
         site.task(name, note(name), worker_nums=4, size=10_000)
 
-    flows = [chain(*(tasks[name].call(number) for name in "abc")) for number in range(1_000)]
+    # More than are remembered: who holds one finds it.
+    flows = [chain(*(tasks[name].call(number) for name in "abc")) for number in range(count)]
 
     assert {flow.wait(60).status for flow in flows} == {"SUCCESS"}
-    assert len(order) == 1_000
+    assert len(order) == count
     assert {"".join(names) for names in order.values()} == {"abc"}
 
 

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 class Workflow:
     """A chain, a group or a batch. A handle: it asks in each call. Any thread may call any method."""
 
-    def __init__(self, workflow_id: int) -> None:
+    def __init__(self, workflow_id: int, held: Flow | None = None) -> None:
         self.id = workflow_id
         """A whole number that no job has."""
+        # Who started it finds it as long as he keeps this, however long ago it ended.
+        self._held = held
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
@@ -85,7 +87,7 @@ class Workflow:
         return self._found().cancel()
 
     def _found(self) -> "Flow | DurableFlow":
-        flow = _flows().find(self.id) or _durable(self.id)
+        flow = self._held or _flows().find(self.id) or _durable(self.id)
         if flow is None:
             raise self._unknown()
         return flow
@@ -115,7 +117,7 @@ class Batch(Workflow):
         jobs = members(pool, calls)
         after = [] if callback is None else [checked_call("Batch", "callback", callback)]
         refuse_without_room("Batch", [*jobs[:1], *after], {jobs[0].task: len(jobs)} if jobs else {})
-        super().__init__(_fan_out(BATCH, jobs, callback, durable=is_durable("Batch", [*jobs[:1], *after])))
+        super().__init__(*_fan_out(BATCH, jobs, callback, durable=is_durable("Batch", [*jobs[:1], *after])))
 
 
 def chain(*calls: Call) -> Workflow:
@@ -128,7 +130,8 @@ def chain(*calls: Call) -> Workflow:
     checked = steps(calls)
     refuse_without_room("chain", checked, {})
     if not is_durable("chain", checked):
-        return Workflow(_flows().chain(checked).id)
+        flow = _flows().chain(checked)
+        return Workflow(flow.id, flow)
     refuse_made_keys("chain", checked[1:])
     from yao_tasks.workflows.durable import start_chain
 
@@ -144,16 +147,19 @@ def group(*calls: Call, callback: Call | None = None) -> Workflow:
     jobs = group_members(calls)
     after = [] if callback is None else [checked_call("group", "callback", callback)]
     refuse_without_room("group", [*jobs, *after], counted(jobs))
-    return Workflow(_fan_out(GROUP, jobs, callback, durable=is_durable("group", [*jobs, *after])))
+    return Workflow(*_fan_out(GROUP, jobs, callback, durable=is_durable("group", [*jobs, *after])))
 
 
-def _fan_out(kind: str, jobs: Sequence[Call], callback: Call | None, *, durable: bool) -> int:
+def _fan_out(
+    kind: str, jobs: Sequence[Call], callback: Call | None, *, durable: bool
+) -> tuple[int, Flow | None]:
     if not durable:
-        return _flows().fan_out(kind, jobs, callback).id
+        flow = _flows().fan_out(kind, jobs, callback)
+        return flow.id, flow
     refuse_made_keys(kind, [] if callback is None else [callback])
     from yao_tasks.workflows.durable import fan_out
 
-    return fan_out(conf.current().database, kind, jobs, callback)
+    return fan_out(conf.current().database, kind, jobs, callback), None
 
 
 def find(workflow_id: int) -> Workflow:
