@@ -18,6 +18,7 @@ from django.utils import timezone, translation
 from tests import children
 from tests.conformance.conftest import Notes
 from tests.conftest import SECONDS, Site, until
+from yao_tasks.child.priority import SLICE
 from yao_tasks.core.children.child import Child
 from yao_tasks.core.diary import diary
 from yao_tasks.errors import JobLost, JobNotFound, RemoteError
@@ -450,6 +451,8 @@ def test_a_child_has_what_its_parent_has_and_none_of_its_files(
     assert seen["sockets"] == 1
     assert seen["stdin"] == "/dev/null"
     assert seen["session"]
+    assert seen["nice"] == [min(os.nice(0) + 10, 19), 10 if os.path.exists("/proc/self/autogroup") else None]
+    assert seen["slice"] in (SLICE, 0)
     assert seen["path"] == sys.path
     assert seen["settings"] == "tests.settings"
     assert seen["environment"] == "here"
