@@ -657,6 +657,21 @@ def test_what_is_refused_there_is_refused_here_and_what_is_not_there_says_so(ask
     assert all("isn't available inside a process worker" in one[1] for one in others)
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_whatever_the_parent_meets_in_a_call_is_told_to_the_child_that_asked(
+    asking: Pool, site: Site, error: type[BaseException]
+) -> None:
+    def fail() -> int:
+        raise error("no more ids")
+
+    site.task("other", lambda job_id, *args: None, event={"next": fail})
+
+    told = result(tasks["job"], "full")
+
+    assert {one[0] for one in told} == {"ValueError" if error is ValueError else "RemoteError"}
+    assert all("no more ids" in one[1] for one in told)
+
+
 def test_a_full_queue_is_told_inside(asking: Pool) -> None:
     tasks["other"].pause()
 

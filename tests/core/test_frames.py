@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -153,6 +153,46 @@ def test_a_stop_that_comes_in_together_with_the_order_is_seen(ends: Ends) -> Non
     link.begin((1, 1), closing=False)
 
     assert link.is_closing
+
+
+class Interrupted:
+    """A socket, in the middle of whose work something else is called in the same thread, as by a signal handler."""
+
+    def __init__(self, sock: socket.socket, call: Callable[[], object]) -> None:
+        self.sock = sock
+        self.call = call
+
+    def sendall(self, data: bytes) -> None:
+        self.sock.sendall(data[:3])
+        call, self.call = self.call, lambda: None
+        call()
+        self.sock.sendall(data[3:])
+
+    def recv(self, size: int) -> bytes:
+        self.call()
+        return self.sock.recv(size)
+
+
+def test_a_frame_that_is_sent_in_the_middle_of_another_by_the_same_thread_comes_after_it(ends: Ends) -> None:
+    raw, channel = ends
+    sender = Channel(Interrupted(raw, lambda: sender.send(["log", {}])), MOST)  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=sender.send, args=(["progress", 1],), daemon=True)
+    thread.start()
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert [channel.receive(), channel.receive()] == [["progress", 1], ["log", {}]]
+
+
+def test_who_asks_in_the_middle_of_an_answer_to_the_same_thread_is_told_so(ends: Ends) -> None:
+    _, channel = ends
+    link = Link(channel)
+    link.begin((1, 1), closing=False)
+    channel.sock = Interrupted(channel.sock, lambda: link.ask(["call"]))  # type: ignore[assignment]
+
+    with pytest.raises(RuntimeError, match="a finalizer or a signal handler"):
+        link.ask(["call"])
 
 
 # Deaths

@@ -23,6 +23,7 @@ from tests.faults.conftest import Project
 from yao_tasks import boot, offspring
 from yao_tasks.core.children.budget import Budget
 from yao_tasks.core.children.spawner import python
+from yao_tasks.engines.desk import PoolDesk
 from yao_tasks.pools import Pool, tasks
 
 Make = Callable[..., Pool]
@@ -472,6 +473,23 @@ def test_a_child_that_talks_nonsense_is_killed_and_its_job_lost(
     assert info.error.kind == "lost"
     assert "makes no sense" in info.error.message
     assert pool.wait(pool.add("nothing"), SECONDS).status == "SUCCESS"
+
+
+def test_a_child_whose_run_its_worker_could_not_follow_takes_no_other_in_the_middle_of_it(
+    child_task: Make, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("a fault of our own")
+
+    site.task("other", lambda job_id, *args: None)
+    pool = child_task("asks", worker_nums=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(PoolDesk, "take", fail)
+        info = pool.wait(pool.add("cancel"), SECONDS)
+
+    assert info.error is not None
+    assert info.error.message == "a fault of our own"
+    assert pool.wait(pool.add("cancel"), SECONDS).response is True
 
 
 SITE = """

@@ -80,7 +80,7 @@ class PoolDesk:
                 )
         except BrokenFrame:
             raise
-        except Exception as error:  # noqa: BLE001 - it is the child's to deal with
+        except BaseException as error:  # noqa: BLE001 - it is the child's to deal with, a SystemExit of an event too
             data = encoded(["answer", number, False, wire.exception_out(error)])
         self.channel.send_bytes(data)
 
