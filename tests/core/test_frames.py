@@ -156,26 +156,31 @@ def test_a_stop_that_comes_in_together_with_the_order_is_seen(ends: Ends) -> Non
 
 
 class Interrupted:
-    """A socket, in the middle of whose work something else is called in the same thread, as by a signal handler."""
+    """A socket; in the middle of its work (`when`) the same thread is made to call something else, as by a signal."""
 
-    def __init__(self, sock: socket.socket, call: Callable[[], object]) -> None:
+    def __init__(self, sock: socket.socket, when: str, call: Callable[[], object]) -> None:
         self.sock = sock
+        self.when = when
         self.call = call
 
     def sendall(self, data: bytes) -> None:
         self.sock.sendall(data[:3])
-        call, self.call = self.call, lambda: None
-        call()
+        self.interrupt("send")
         self.sock.sendall(data[3:])
 
     def recv(self, size: int) -> bytes:
-        self.call()
+        self.interrupt("receive")
         return self.sock.recv(size)
+
+    def interrupt(self, now: str) -> None:
+        if self.when == now:
+            self.when = ""
+            self.call()
 
 
 def test_a_frame_that_is_sent_in_the_middle_of_another_by_the_same_thread_comes_after_it(ends: Ends) -> None:
     raw, channel = ends
-    sender = Channel(Interrupted(raw, lambda: sender.send(["log", {}])), MOST)  # type: ignore[arg-type]
+    sender = Channel(Interrupted(raw, "send", lambda: sender.send(["log", {}])), MOST)  # type: ignore[arg-type]
 
     thread = threading.Thread(target=sender.send, args=(["progress", 1],), daemon=True)
     thread.start()
@@ -185,13 +190,14 @@ def test_a_frame_that_is_sent_in_the_middle_of_another_by_the_same_thread_comes_
     assert [channel.receive(), channel.receive()] == [["progress", 1], ["log", {}]]
 
 
-def test_who_asks_in_the_middle_of_an_answer_to_the_same_thread_is_told_so(ends: Ends) -> None:
+@pytest.mark.parametrize("when", ["send", "receive"])
+def test_who_asks_in_the_middle_of_another_call_of_the_same_thread_is_told_so(ends: Ends, when: str) -> None:
     _, channel = ends
     link = Link(channel)
     link.begin((1, 1), closing=False)
-    channel.sock = Interrupted(channel.sock, lambda: link.ask(["call"]))  # type: ignore[assignment]
+    channel.sock = Interrupted(channel.sock, when, lambda: link.ask(["call"]))  # type: ignore[assignment]
 
-    with pytest.raises(RuntimeError, match="a finalizer or a signal handler"):
+    with pytest.raises(RuntimeError, match="in the middle of another call"):
         link.ask(["call"])
 
 

@@ -72,7 +72,8 @@ class Channel:
         # Guards a frame against another that is sent meanwhile. Reentrant: a finalizer or a signal handler may log.
         self._sending = threading.RLock()
         self._unsent: deque[bytes] = deque()
-        self._is_sending = False
+        # The thread (its ident) that is in the middle of that.
+        self._sender = 0
         self._buffer = bytearray()
 
     def send(self, frame: Frame) -> None:
@@ -83,26 +84,31 @@ class Channel:
         """Send a frame that is encoded already."""
         with self._sending:
             self._unsent.append(data)
-            if self._is_sending:
+            if self._sender:
                 # It came in the middle of a frame of this very thread, which goes on with this one.
                 return
-            self._is_sending = True
+            self._sender = threading.get_ident()
             try:
                 while self._unsent:
                     self.sock.sendall(self._unsent.popleft())
             finally:
-                self._is_sending = False
+                self._sender = 0
 
     def send_if_it_fits(self, frame: Frame) -> bool:
         """Send a short frame without waiting. False where that can't be done now."""
         if not self._sending.acquire(blocking=False):
             return False
         try:
-            return not self._is_sending and self.sock.send(encoded(frame), socket.MSG_DONTWAIT) > 0
+            return not self._sender and self.sock.send(encoded(frame), socket.MSG_DONTWAIT) > 0
         except OSError:
             return False
         finally:
             self._sending.release()
+
+    @property
+    def is_sending_here(self) -> bool:
+        """Whether the calling thread is in the middle of sending: a finalizer or a signal handler asks."""
+        return self._sender == threading.get_ident()
 
     def receive(self) -> Frame:
         """Wait for the next frame. Raises Closed at the end, BrokenFrame for what is none."""

@@ -65,10 +65,10 @@ class Link:
             raise RuntimeError(
                 "No job runs in this process just now: a thread that a handler left behind can't add any."
             )
-        if self._is_reading and self._reader == threading.get_ident():
+        if self.channel.is_sending_here or (self._is_reading and self._reader == threading.get_ident()):
             raise RuntimeError(
-                "This is called by a finalizer or a signal handler, in the middle of an answer to this very thread: "
-                "pools can't be asked there. Let the handler itself do it."
+                "A finalizer or a signal handler has called this in the middle of another call of this very thread, "
+                "which it would wait for. Let the job's handler call it."
             )
         kind, *rest = frame
         chosen = self.next_number() if number is None else number
