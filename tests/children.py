@@ -116,6 +116,8 @@ def ends_its_process(job_id: int, how: str) -> None:
             os.kill(os.getpid(), signal.SIGSEGV)
         case "closed files":
             os.closerange(3, 4096)
+        case "closed files, standard ones too":
+            os.closerange(0, 4096)
 
 
 def dies_the_first_time(job_id: int) -> int:
@@ -381,6 +383,9 @@ def adds_in_a_transaction(job_id: int, how: str) -> Any:
                 many = other.add_many([("y",), ("z",)])
                 inside = other.get(added).status
             return [added, *many, inside]
+        case "twice":
+            with transaction.atomic():
+                return [other.add("x"), other.add("x")]
         case "rollback":
             try:
                 with transaction.atomic():
