@@ -5,8 +5,8 @@ What a handler starts, threads and programs, inherits that.
 
 import ctypes
 import os
-import platform
 import struct
+import sys
 
 # nice(2): the parent, at 0, is given ten times as much of a processor that both want.
 NICENESS = 10
@@ -24,7 +24,7 @@ _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 def stand_back() -> None:
     """Take turns after others, and longer ones. To be called before there are other threads."""
     niceness = os.nice(NICENESS)
-    number = _SET_ATTRIBUTES.get(platform.machine()) if platform.system() == "Linux" else None
+    number = _SET_ATTRIBUTES.get(os.uname().machine) if sys.platform == "linux" else None
     if number is not None:
         attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, 0, _KEEP_POLICY, niceness, 0, SLICE, 0, 0)
         # An older Linux ignores it, or refuses: then a page may wait for a tick.
