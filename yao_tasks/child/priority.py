@@ -23,7 +23,10 @@ _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 
 def stand_back() -> None:
     """Take turns after others, and longer ones. To be called before there are other threads."""
-    niceness = os.nice(NICENESS)
+    try:
+        niceness = os.nice(NICENESS)
+    except OSError:  # a sandbox that forbids it: it works all the same
+        return
     number = _SET_ATTRIBUTES.get(os.uname().machine) if sys.platform == "linux" else None
     if number is not None:
         attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, 0, _KEEP_POLICY, niceness, 0, SLICE, 0, 0)
