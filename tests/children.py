@@ -116,6 +116,8 @@ def ends_its_process(job_id: int, how: str) -> None:
             os.kill(os.getpid(), signal.SIGSEGV)
         case "closed files":
             os.closerange(3, 4096)
+        case "closed files, standard ones too":
+            os.closerange(0, 4096)
 
 
 def dies_the_first_time(job_id: int) -> int:
@@ -278,6 +280,8 @@ def of_the_process(job_id: int) -> Any:
         "sockets": len(sockets),
         "stdin": os.readlink("/proc/self/fd/0"),
         "session": os.getsid(0) == os.getpid(),
+        "nice": [os.nice(0), _niceness_of_session()],
+        "slice": _slice(),
         "path": sys.path,
         "settings": os.environ["DJANGO_SETTINGS_MODULE"],
         "environment": os.environ.get("YAO_TESTS_MARK"),
@@ -286,6 +290,27 @@ def of_the_process(job_id: int) -> Any:
             os.readlink(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd") if _is_there(one)
         ],
     }
+
+
+def _niceness_of_session() -> int | None:
+    """Set by another thread, as soon as the kernel takes it."""
+    niceness, until = None, time.monotonic() + 10
+    while not niceness and time.monotonic() < until:
+        try:
+            with open("/proc/self/autogroup") as file:
+                niceness = int(file.read().split()[-1])
+        except FileNotFoundError:
+            return None
+    return niceness
+
+
+def _slice() -> int:
+    """Nanoseconds; 0 where the kernel doesn't tell."""
+    try:
+        with open("/proc/self/sched") as file:
+            return next((int(line.split()[-1]) for line in file if line.startswith("se.slice")), 0)
+    except FileNotFoundError:
+        return 0
 
 
 def _is_there(descriptor: str) -> bool:
@@ -358,6 +383,9 @@ def adds_in_a_transaction(job_id: int, how: str) -> Any:
                 many = other.add_many([("y",), ("z",)])
                 inside = other.get(added).status
             return [added, *many, inside]
+        case "twice":
+            with transaction.atomic():
+                return [other.add("x"), other.add("x")]
         case "rollback":
             try:
                 with transaction.atomic():

@@ -3,8 +3,10 @@
 import gc
 import json
 import os
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,17 @@ hypothesis.register_profile("yao_tasks", deadline=None)
 hypothesis.load_profile("yao_tasks")
 
 
-def until(question: Callable[[], Any], what: str = "it", *, seconds: float = SECONDS) -> Any:
-    """Wait for a state: answers what `question` answers as soon as that is true. Fails after 10 s, or `seconds`."""
+def until(
+    question: Callable[[], Any], what: str | Callable[[], str] = "it", *, seconds: float = SECONDS
+) -> Any:
+    """Wait for a state: answers what `question` answers as soon as that is true. Fails after 10 s, or `seconds`.
+
+    `what`: is said then; a callable is asked then.
+    """
     deadline = time.monotonic() + seconds
     while not (answer := question()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"waited {seconds} s for {what if isinstance(what, str) else what()}")
         time.sleep(0.002)
     return answer
 
@@ -122,11 +130,17 @@ def _nothing_is_left() -> Iterator[None]:
     def left() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread not in threads and _is_ours(thread)]
 
-    until(lambda: not left(), f"threads to end: {left()}")
+    until(lambda: not left(), lambda: "threads to end:\n" + "\n".join(_with_stacks(left())))
     if not _open_files() <= files:
         # What hangs in a circle is no leak. Only now, since a collection for each test doubles the suite's time.
         gc.collect()
     assert _open_files() <= files
+
+
+def _with_stacks(threads: list[threading.Thread]) -> Iterator[str]:
+    frames = sys._current_frames()
+    for thread in threads:
+        yield f"{thread.name}\n{''.join(traceback.format_stack(frames.get(thread.ident or 0)))}"
 
 
 def _is_ours(thread: threading.Thread) -> bool:

@@ -18,6 +18,7 @@ from django.utils import timezone, translation
 from tests import children
 from tests.conformance.conftest import Notes
 from tests.conftest import SECONDS, Site, until
+from yao_tasks.child.priority import SLICE
 from yao_tasks.core.children.child import Child
 from yao_tasks.core.diary import diary
 from yao_tasks.errors import JobLost, JobNotFound, RemoteError
@@ -342,6 +343,7 @@ def test_a_timeout_is_tried_again_since_the_work_was_stopped(child_task: MakeChi
         ("SIGKILL", "was killed by signal 9 (SIGKILL; out of memory?)"),
         ("SIGSEGV", "was killed by signal 11 (SIGSEGV)"),
         ("closed files", "exited with status 74"),
+        ("closed files, standard ones too", "exited with status 74"),
     ],
 )
 def test_the_death_of_a_process_costs_its_job_an_attempt(
@@ -367,7 +369,9 @@ def test_one_that_died_is_tried_again(child_task: MakeChildTask) -> None:
 
 
 def test_output_that_looks_like_a_frame_does_no_harm(child_task: MakeChildTask) -> None:
-    assert result(child_task("prints_a_frame")) == "truth"
+    pool = child_task("prints_a_frame", worker_nums=1)
+
+    assert [result(pool), result(pool)] == ["truth"] * 2
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
@@ -450,6 +454,8 @@ def test_a_child_has_what_its_parent_has_and_none_of_its_files(
     assert seen["sockets"] == 1
     assert seen["stdin"] == "/dev/null"
     assert seen["session"]
+    assert seen["nice"] == [min(os.nice(0) + 10, 19), 10 if os.path.exists("/proc/self/autogroup") else None]
+    assert seen["slice"] in (SLICE, 0)
     assert seen["path"] == sys.path
     assert seen["settings"] == "tests.settings"
     assert seen["environment"] == "here"
@@ -652,6 +658,21 @@ def test_what_is_refused_there_is_refused_here_and_what_is_not_there_says_so(ask
     assert timeout[0] == "TimeoutError"
     assert [one[0] for one in others] == ["RuntimeError"] * 4
     assert all("isn't available inside a process worker" in one[1] for one in others)
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_whatever_the_parent_meets_in_a_call_is_told_to_the_child_that_asked(
+    asking: Pool, site: Site, error: type[BaseException]
+) -> None:
+    def fail() -> int:
+        raise error("no more ids")
+
+    site.task("other", lambda job_id, *args: None, event={"next": fail})
+
+    told = result(tasks["job"], "full")
+
+    assert {one[0] for one in told} == {"ValueError" if error is ValueError else "RemoteError"}
+    assert all("no more ids" in one[1] for one in told)
 
 
 def test_a_full_queue_is_told_inside(asking: Pool) -> None:

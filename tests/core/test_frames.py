@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -153,6 +153,52 @@ def test_a_stop_that_comes_in_together_with_the_order_is_seen(ends: Ends) -> Non
     link.begin((1, 1), closing=False)
 
     assert link.is_closing
+
+
+class Interrupted:
+    """A socket; in the middle of its work (`when`) the same thread is made to call something else, as by a signal."""
+
+    def __init__(self, sock: socket.socket, when: str, call: Callable[[], object]) -> None:
+        self.sock = sock
+        self.when = when
+        self.call = call
+
+    def sendall(self, data: bytes) -> None:
+        self.sock.sendall(data[:3])
+        self.interrupt("send")
+        self.sock.sendall(data[3:])
+
+    def recv(self, size: int) -> bytes:
+        self.interrupt("receive")
+        return self.sock.recv(size)
+
+    def interrupt(self, now: str) -> None:
+        if self.when == now:
+            self.when = ""
+            self.call()
+
+
+def test_a_frame_that_is_sent_in_the_middle_of_another_by_the_same_thread_comes_after_it(ends: Ends) -> None:
+    raw, channel = ends
+    sender = Channel(Interrupted(raw, "send", lambda: sender.send(["log", {}])), MOST)  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=sender.send, args=(["progress", 1],), daemon=True)
+    thread.start()
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert [channel.receive(), channel.receive()] == [["progress", 1], ["log", {}]]
+
+
+@pytest.mark.parametrize("when", ["send", "receive"])
+def test_who_asks_in_the_middle_of_another_call_of_the_same_thread_is_told_so(ends: Ends, when: str) -> None:
+    _, channel = ends
+    link = Link(channel)
+    link.begin((1, 1), closing=False)
+    channel.sock = Interrupted(channel.sock, when, lambda: link.ask(["call"]))  # type: ignore[assignment]
+
+    with pytest.raises(RuntimeError, match="in the middle of another call"):
+        link.ask(["call"])
 
 
 # Deaths

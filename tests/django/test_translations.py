@@ -72,9 +72,15 @@ def test_every_text_is_translated_for_sure() -> None:
     assert "fuzzy" not in CATALOG.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("text", catalog())
-def test_a_translation_has_the_same_placeholders(text: str) -> None:
-    assert sorted(PLACEHOLDER.findall(catalog()[text])) == sorted(PLACEHOLDER.findall(text))
+def test_each_translation_has_the_same_placeholders() -> None:
+    # One test for all of them: a test each, with what is set up and looked after for it, took longer than all of these.
+    differing = [
+        text
+        for text, translation in catalog().items()
+        if sorted(PLACEHOLDER.findall(translation)) != sorted(PLACEHOLDER.findall(text))
+    ]
+
+    assert differing == []
 
 
 def test_the_compiled_catalog_is_up_to_date() -> None:

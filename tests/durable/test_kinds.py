@@ -7,6 +7,8 @@ import pytest
 
 from tests.conftest import Site, until
 from tests.durable.conftest import Durable, Rows, work
+from yao_tasks.errors import JobNotFound
+from yao_tasks.pools import tasks
 
 
 async def say(job_id: int, name: str) -> dict[str, str]:
@@ -97,3 +99,24 @@ def test_a_process_is_killed_by_a_cancel(processes: Durable, rows: Rows) -> None
 
     until(lambda: not pool.metrics()["running"] and not pool.metrics()["stuck"], "its worker", seconds=20)
     assert pool.get(job_id).error.kind == "cancelled"  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_what_a_process_adds_in_a_transaction_is_written_after_its_commit(
+    processes: Durable, site: Site, rows: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.task("other", lambda job_id, *args: args, durable=True, unique=True)
+    pool = processes("adds_in_a_transaction")  # type: ignore[arg-type]
+    work()
+
+    tasks["other"].pause()
+    rolled_back = pool.wait(pool.add("rollback"), 30).response
+    first, twin = pool.wait(pool.add("twice"), 30).response
+    tasks["other"].resume()
+
+    assert tasks["other"].wait(first, 30).status == "SUCCESS"
+    for never_was in (rolled_back, twin):
+        with pytest.raises(JobNotFound):
+            tasks["other"].get(never_was)
+    assert f"other: jobs [{twin}], which a process worker added" in caplog.text
+    assert pool.wait(pool.add("rollback"), 30).status == "SUCCESS"

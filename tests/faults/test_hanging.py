@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 
 from tests.conftest import SECONDS, Site, until
+from yao_tasks import boot
 from yao_tasks.errors import PoolSaturated
 from yao_tasks.pools import Pool
 
@@ -188,3 +189,15 @@ def test_a_handler_that_never_gives_in_costs_a_thread_and_no_more(
     assert pool.metrics()["stuck"] == 1
     assert pool.wait(pool.add("next"), SECONDS).status == "SUCCESS"
     assert (pool.metrics()["stuck"], pool.metrics()["workers"]) == (1, 2)
+
+
+def test_a_worker_that_is_started_just_as_its_pool_closes_ends_all_the_same(site: Site) -> None:
+    pool = site.task("job", lambda job_id: None)
+    engine: Any = boot.engine("job")
+    pool.wait(pool.add(), SECONDS)
+    engine.close(0)
+
+    engine.life.threads += 1
+    engine.workers._start()
+
+    until(lambda: not engine.workers.threads, "it to end")

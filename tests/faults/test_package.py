@@ -27,11 +27,16 @@ def makes_code_of_data(node: ast.AST) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", SOURCE, ids=lambda path: path.name)
-def test_no_file_makes_code_or_objects_out_of_data(path: Path) -> None:
+def test_no_file_makes_code_or_objects_out_of_data() -> None:
     """S10."""
-    found = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if makes_code_of_data(node)]  # type: ignore[attr-defined]
+    found = [
+        f"{path}:{node.lineno}"  # type: ignore[attr-defined]
+        for path in SOURCE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if makes_code_of_data(node)
+    ]
 
+    assert len(SOURCE) > 100
     assert found == []
 
 

@@ -9,11 +9,15 @@ import sys
 import threading
 import time
 
+from yao_tasks.child.priority import session_stands_back
+
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
 # sysexits.h: a failure of input or output. The parent is gone, or the channel to it.
 GONE = 74
 LEAVING_SECONDS = 1.0
+# Linux changes the weight of one session in a tenth of a second, of whoever asks first (ms).
+AGAIN = 100
 
 
 def end_with(parent: int, sock: socket.socket) -> None:
@@ -30,7 +34,10 @@ def _watch(descriptor: int) -> None:
     poll = select.poll()
     # Nothing is asked for: a hang-up is told all the same.
     poll.register(descriptor, 0)
-    poll.poll()
+    wait: int | None = 0
+    while not poll.poll(wait):
+        # Not all at the same moment again.
+        wait = None if session_stands_back() else AGAIN + os.getpid() % AGAIN
     # One that was idle leaves by itself meanwhile.
     time.sleep(LEAVING_SECONDS)
     os._exit(GONE)

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from yao_tasks.child.guard import GONE, end_with
+from yao_tasks.child.priority import stand_back
 from yao_tasks.core.children import link as links
 from yao_tasks.core.children.frames import Channel, Closed
 
@@ -18,6 +19,7 @@ def main(given: dict[str, Any]) -> None:
     sock = socket.socket(fileno=given["fd"])
     # Programs that a handler starts have no part in it.
     sock.set_inheritable(False)
+    stand_back()
     end_with(given["parent"], sock)
     link = links.open_link(Channel(sock, given["most"]))
     try:

@@ -43,7 +43,8 @@ class Starvation:
         self.look = look
         self._wanted = threading.Event()
         self._stop = threading.Event()
-        self._starting = threading.Lock()
+        # Guards the start of the thread. Reentrant: a signal handler may close the pools while they are being closed.
+        self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         self._warned_at: float | None = None
 

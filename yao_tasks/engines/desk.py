@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from yao_tasks.core.children.frames import BrokenFrame, Channel, Frame, encoded
+from yao_tasks.core.log import logger
 from yao_tasks.engines import wire
 from yao_tasks.engines.base import Engine
 
@@ -22,7 +23,8 @@ class Elsewhere:
 
     autocommit = False
 
-    def __init__(self) -> None:
+    def __init__(self, task: str = "") -> None:
+        self.task = task
         self.committed: list[Callable[[], None]] = []
 
     def on_commit(self, callback: Callable[[], None], /, robust: bool) -> None:
@@ -47,9 +49,7 @@ class PoolDesk:
         """Do what the child asks, and answer it. Raises BrokenFrame for what it can't ask."""
         match frame:
             case ["commit", int(number)]:
-                block, _ = self._held.pop(number, (Elsewhere(), []))
-                for callback in block.committed:
-                    callback()
+                self._commit(number)
             case ["rollback", int(number)]:
                 self._drop(number)
             case ["call", int(number), "wait", str(task), list(values)]:
@@ -58,6 +58,20 @@ class PoolDesk:
                 self._answer(number, lambda: self._do(number, verb, task, values))
             case _:
                 raise BrokenFrame(f"a {frame[0]} of an unknown shape.")
+
+    def _commit(self, number: int) -> None:
+        block, ids = self._held.pop(number, (Elsewhere(), []))
+        for callback in block.committed:
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - as Django has it after a commit: who added it can't be told any more
+                logger.exception(
+                    "%s: jobs %s, which a process worker added in a transaction, could not be added after its commit. "
+                    "They never were.",
+                    block.task,
+                    ids,
+                    extra={"task": block.task, "job": ids[0] if ids else None, "attempt": None},
+                )
 
     def close(self) -> None:
         """The run is over: what is still held was rolled back."""
@@ -80,7 +94,7 @@ class PoolDesk:
                 )
         except BrokenFrame:
             raise
-        except Exception as error:  # noqa: BLE001 - it is the child's to deal with
+        except BaseException as error:  # noqa: BLE001 - it is the child's to deal with, a SystemExit of an event too
             data = encoded(["answer", number, False, wire.exception_out(error)])
         self.channel.send_bytes(data)
 
@@ -92,15 +106,16 @@ class PoolDesk:
             case "add", [list(args), dict(kwargs), dict(options), int(job_id), bool(held)]:
                 call, chosen = (tuple(args), kwargs), wire.options_in(options)
                 if held:
-                    return self._hold(number, lambda block: engine.hold([call], chosen, block, ids=[job_id]))[
-                        0
-                    ]
+                    held_ids = self._hold(
+                        number, task, lambda block: engine.hold([call], chosen, block, ids=[job_id])
+                    )
+                    return held_ids[0]
                 return engine.add(*call, chosen, job_id or None)
             case "add_many", [list(calls), dict(options), bool(partial), bool(held)]:
                 pairs, chosen = [(tuple(args), kwargs) for args, kwargs in calls], wire.options_in(options)
                 if held:
                     return self._hold(
-                        number, lambda block: engine.hold(pairs, chosen, block, partial=partial)
+                        number, task, lambda block: engine.hold(pairs, chosen, block, partial=partial)
                     )
                 self._kept.append(engine.add_many(pairs, chosen, partial=partial))
                 return self._kept[-1]
@@ -112,8 +127,8 @@ class PoolDesk:
                 return engine.cancel(job_id)
         raise BrokenFrame(f"a call of {verb[:20]!r}, which there isn't, or not like this.")
 
-    def _hold(self, number: int, add: Callable[[Elsewhere], list[int]]) -> list[int]:
-        block = Elsewhere()
+    def _hold(self, number: int, task: str, add: Callable[[Elsewhere], list[int]]) -> list[int]:
+        block = Elsewhere(task)
         ids = add(block)
         self._held[number] = (block, ids)
         self._kept.append(ids)

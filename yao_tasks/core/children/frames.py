@@ -10,6 +10,7 @@ import json
 import socket
 import struct
 import threading
+from collections import deque
 from typing import Any, NoReturn
 
 # Beside a result of MAX_RESULT: a traceback of 64 KiB, a message, a frame's own words.
@@ -68,8 +69,11 @@ class Channel:
         """`most`: bytes of the largest frame that is taken."""
         self.sock = sock
         self.most = most
-        # Guards a frame against another that is sent meanwhile.
-        self._sending = threading.Lock()
+        # Guards a frame against another that is sent meanwhile. Reentrant: a finalizer or a signal handler may log.
+        self._sending = threading.RLock()
+        self._unsent: deque[bytes] = deque()
+        # The thread (its ident) that is in the middle of that.
+        self._sender = 0
         self._buffer = bytearray()
 
     def send(self, frame: Frame) -> None:
@@ -79,18 +83,32 @@ class Channel:
     def send_bytes(self, data: bytes) -> None:
         """Send a frame that is encoded already."""
         with self._sending:
-            self.sock.sendall(data)
+            self._unsent.append(data)
+            if self._sender:
+                # It came in the middle of a frame of this very thread, which goes on with this one.
+                return
+            self._sender = threading.get_ident()
+            try:
+                while self._unsent:
+                    self.sock.sendall(self._unsent.popleft())
+            finally:
+                self._sender = 0
 
     def send_if_it_fits(self, frame: Frame) -> bool:
         """Send a short frame without waiting. False where that can't be done now."""
         if not self._sending.acquire(blocking=False):
             return False
         try:
-            return self.sock.send(encoded(frame), socket.MSG_DONTWAIT) > 0
+            return not self._sender and self.sock.send(encoded(frame), socket.MSG_DONTWAIT) > 0
         except OSError:
             return False
         finally:
             self._sending.release()
+
+    @property
+    def is_sending_here(self) -> bool:
+        """Whether the calling thread is in the middle of sending: a finalizer or a signal handler asks."""
+        return self._sender == threading.get_ident()
 
     def receive(self) -> Frame:
         """Wait for the next frame. Raises Closed at the end, BrokenFrame for what is none."""

@@ -36,6 +36,7 @@ class Link:
         # Guards what has come, and who reads.
         self._news = threading.Condition()
         self._is_reading = False
+        self._reader = 0
 
     def next_number(self) -> int:
         """A number for a call."""
@@ -63,6 +64,11 @@ class Link:
         if self.run is None:
             raise RuntimeError(
                 "No job runs in this process just now: a thread that a handler left behind can't add any."
+            )
+        if self.channel.is_sending_here or (self._is_reading and self._reader == threading.get_ident()):
+            raise RuntimeError(
+                "A finalizer or a signal handler has called this in the middle of another call of this very thread, "
+                "which it would wait for. Let the job's handler call it."
             )
         kind, *rest = frame
         chosen = self.next_number() if number is None else number
@@ -101,6 +107,7 @@ class Link:
                 if self._is_reading:
                     self._news.wait()
                     continue
+                self._reader = threading.get_ident()
                 self._is_reading = True
                 self._news.release()
                 try:

@@ -175,6 +175,12 @@ class ProcessWorkers(ThreadWorkers):
             raise WorkerDied(
                 f"The worker's process was killed, since what it sent makes no sense: {error}"
             ) from error
+        except RemoteError:
+            raise
+        except BaseException:
+            # It may be in the middle of the run, and would take the next for a part of that.
+            child.kill()
+            raise
         finally:
             with child.guard:
                 child.run = None

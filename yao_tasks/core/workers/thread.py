@@ -37,6 +37,7 @@ class ThreadWorkers(Relief):
         # Open while the pool isn't paused.
         self._gate = threading.Event()
         self._gate.set()
+        self._leaving = False
 
     def offer(self, job: Job) -> None:
         """Let a worker take the job. RuntimeError if there is none, and the process starts no more threads."""
@@ -106,6 +107,8 @@ class ThreadWorkers(Relief):
     def leave(self, deadline: float, monotonic: Callable[[], float]) -> bool:
         """Let each worker go after its job, and wait for them. False if some were busy at the deadline."""
         self._gate.set()
+        # First this, then the look: one that is started meanwhile is in it, or tells itself.
+        self._leaving = True
         threads = list(self.threads.values())
         for _ in threads:
             self.tokens.wake_one()
@@ -143,6 +146,8 @@ class ThreadWorkers(Relief):
         self.threads[name] = thread
         try:
             thread.start()
+            if self._leaving:
+                self.tokens.wake_one()
         except RuntimeError:
             del self.threads[name]
             self.can_start = False
