@@ -15,8 +15,10 @@ from tests.conftest import SECONDS, Site, until
 from tests.journal.conftest import Recorded, Rows, forget, written
 from yao_tasks import boot, current_job
 from yao_tasks.core import machine
+from yao_tasks.core.jobs import Job
 from yao_tasks.core.lifecycle import TRIED_AGAIN
-from yao_tasks.engines import recorded
+from yao_tasks.core.queries import Query
+from yao_tasks.engines.search import Pages
 from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
 from yao_tasks.journal import sql
 from yao_tasks.models import JobOwner, JobRecord, JobStatus
@@ -552,20 +554,21 @@ def test_a_job_that_waits_after_its_commit_is_a_row_and_follows_its_start(
     rows.until(job_id, status=JobStatus.SUCCESS)
 
 
-def test_a_job_that_comes_while_one_looks_is_found_once(
+def test_a_job_that_comes_while_one_looks_is_found_by_the_next_look(
     task: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = task(flaky)
     pool.pause()
     before, late = pool.add(), []
-    seen = recorded.seen
+    page = Pages.page
 
-    def interrupted(life: Any) -> Any:
-        memory = seen(life)
+    def interrupted(pages: Pages, query: Query) -> list[Job]:
+        memory = page(pages, query)
         late.append(pool.add())
         written()
         return memory
 
-    monkeypatch.setattr(recorded, "seen", interrupted)
+    monkeypatch.setattr(Pages, "page", interrupted)
 
+    assert [info.id for info in pool.search()] == [before]
     assert [info.id for info in pool.search()] == [late[0], before]

@@ -8,13 +8,13 @@ from functools import partial
 from time import time as wall
 
 from yao_tasks.core.errors import JobElsewhere, JobNotFound
-from yao_tasks.core.jobs import READY, Job, JobInfo
+from yao_tasks.core.jobs import DROPPED, READY, Job, JobInfo
 from yao_tasks.core.lifecycle import TRIED_AGAIN
 from yao_tasks.core.queries import Query
 from yao_tasks.engines import transactions
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.parts import check_id
-from yao_tasks.engines.search import moment, search, seen
+from yao_tasks.engines.search import moment
 from yao_tasks.journal.past import Past
 
 # Rows follow their jobs within half of it (s).
@@ -102,18 +102,25 @@ class RecordedEngine(EmbeddedEngine):
         """The jobs that fit, as `Engine.search` says: of this memory, and the rows of all others."""
         self.forget_dropped()
         self.retention.trim(self.monotonic())
-        memory = seen(self.life)
+        jobs, ended = self.life.jobs, self.life.ended
         page, place_of = query.offset + query.limit, moment(query.order.removeprefix("-"))
-        mine = {place_of(job): job for job in search(memory, replace(query, offset=0, limit=page))}
+        mine = {place_of(job): job for job in self.pages.page(replace(query, offset=0, limit=page))}
+        found = {job.id for job in mine.values()}
         last = list(mine)[-1] if mine and len(mine) >= page else None
         rows = self.home.journal.places(
-            self.definition.id, query, is_known=memory.__contains__, last=last, most=page
+            self.definition.id,
+            query,
+            # Who is in neither, as for a moment one that ends just now, is what its row says.
+            is_known=lambda job_id: job_id in found or job_id in jobs or job_id in ended,
+            last=last,
+            most=page,
         )
         places = sorted([*mine, *rows], reverse=query.order.startswith("-"))[query.offset : page]
         drawn = self.home.journal.drawn(
             self.definition.id, [place[1] for place in places if place not in mine]
         )
-        drawn |= {job.id: self.draw(job) for place in places if (job := mine.get(place)) is not None}
+        live = [job for place in places if (job := mine.get(place)) is not None and job.status != DROPPED]
+        drawn |= {job.id: self.draw(job) for job in live}
         # A row may be gone since.
         return [drawn[job_id] for _, job_id in places if job_id in drawn]
 
