@@ -15,9 +15,9 @@ from yao_tasks import boot, conf
 from yao_tasks.core.diary import Line, diary
 from yao_tasks.core.errors import JobElsewhere, JobNotFound
 from yao_tasks.core.jobs import FAILURE_NAME, SUCCESS_NAME, JobInfo
+from yao_tasks.dashboard.amounts import amount_of
 from yao_tasks.dashboard.durations import duration, limit, measured
 from yao_tasks.dashboard.failures import end_of
-from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import DatabaseErrors, NoPage, page
 from yao_tasks.dashboard.statuses import failure, status_of
