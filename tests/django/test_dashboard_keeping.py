@@ -83,8 +83,8 @@ def test_how_old_it_may_be_grows_at_once_and_shrinks_slowly(database: Database) 
         (7.3, "7 s"),
         (59.9, "59 s"),
         (95, "1 min 30 s"),
-        (99.9, "1 min 30 s"),
-        (100, "1 min 40 s"),
+        (119.9, "1 min 30 s"),
+        (120, "2 min"),
         (700, "11 min"),
     ],
 )

@@ -13,7 +13,7 @@ UNITS = (
 )
 
 # From so many seconds on, a wait is told in steps of so many: a page of those that wait needn't be drawn each time.
-STEPS = ((600.0, 60.0), (60.0, 10.0))
+STEPS = ((600.0, 60.0), (60.0, 30.0))
 
 
 def duration(seconds: float) -> str:

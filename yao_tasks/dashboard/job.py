@@ -91,7 +91,7 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
         "error_message": hide(info.error.message) if info.error else "",
         "amount": amount_of(info),
         "elapsed": _elapsed(info, now),
-        "left": "" if info.eta is None else duration(info.eta),
+        "left": duration(info.eta) if info.eta else "",
         "limit": "" if info.is_finished else limit(pool.config.timeout),
         "attempts": pool.config.attempts + 1,
         "steps": timeline(info, runs, now),
