@@ -80,6 +80,16 @@ def test_what_memory_has_forgotten_is_listed_and_has_its_page(pool: Pool) -> Non
     assert "recorded" in words(page(viewer())).partition("Pools")[2]
 
 
+@pytest.mark.parametrize(("others", "told"), [([], True), ([4711], False)])
+def test_what_an_hour_had_is_told_where_no_other_process_knows_of_more(
+    others: list[int], told: bool, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(pool)
+    monkeypatch.setattr(boot, "processes", lambda: others)
+
+    assert ("1 in the last hour" in words(page(viewer())).partition("Pools")[0]) is told
+
+
 def test_it_is_tried_again_from_its_page(pool: Pool) -> None:
     job_id = failed(pool)
 
