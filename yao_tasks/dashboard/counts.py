@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 # Ended jobs are counted so often at most (s); what a count takes a hundred times over is a bound, too.
 ENDED_SECONDS = 5.0
 LIVE_SECONDS = 1.0
+# One look for changes is for all that is kept.
+MARK_SECONDS = 1.0
 # What is said of a count's age is rounded up to these (s): a page that says more would be another one each time.
 AGES = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -67,7 +69,7 @@ class Counts:
 
 def mark() -> object:
     """Something else as soon as recorded jobs have changed, as `counting.mark` says. Raises django.db.Error."""
-    return _asked(counting.mark)
+    return kept("mark", partial(_asked, counting.mark), least=MARK_SECONDS)[0]
 
 
 def _asked(question: Callable[[str], Answer]) -> Answer:
