@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext as _
 
 from demo_project.accounts.models import Contact
 from yao_tasks import GiveUp, current_job
@@ -28,7 +29,7 @@ def import_contacts(job_id: int, name: str = "contacts.csv", rows: int = 3_000) 
         _write_example(path, rows)
     lines = _read(path)
     bad = 0
-    for batch in _batches(current_job().track(lines, message="Importing"), BATCH):
+    for batch in _batches(current_job().track(lines, message=_("Importing")), BATCH):
         good = [Contact(name=line["name"], email=line["email"]) for line in batch if _is_good(line)]
         Contact.objects.bulk_create(good, ignore_conflicts=True)
         bad += len(batch) - len(good)
@@ -42,10 +43,11 @@ def _read(path: Path) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file, restval="")
             if reader.fieldnames != COLUMNS:
-                raise GiveUp(f"{path.name}: the first line is {reader.fieldnames}, not {COLUMNS}.")
+                said = {"name": path.name, "found": reader.fieldnames, "wanted": COLUMNS}
+                raise GiveUp(_("%(name)s: the first line is %(found)s, not %(wanted)s.") % said)
             return list(reader)
     except (UnicodeDecodeError, csv.Error):
-        raise GiveUp(f"{path.name} is no CSV file in UTF-8.") from None
+        raise GiveUp(_("%(name)s is no CSV file in UTF-8.") % {"name": path.name}) from None
 
 
 def _batches(lines: Iterable[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:

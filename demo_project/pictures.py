@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from yao_tasks import GiveUp, current_job
 
@@ -23,13 +24,13 @@ def make_thumbnails(job_id: int, folder: str = "pictures", count: int = 6) -> li
     )
     thumbnails = settings.DATA_DIR / folder / "thumbnails"
     thumbnails.mkdir(exist_ok=True)
-    for path in current_job().track(pictures, message="Making thumbnails"):
+    for path in current_job().track(pictures, message=_("Making thumbnails")):
         try:
             with Image.open(path) as picture:
                 picture.thumbnail(THUMBNAIL)
                 picture.convert("RGB").save(thumbnails / path.name, "JPEG")
         except (OSError, ValueError, Image.DecompressionBombError):
-            raise GiveUp(f"{path.stem} is no picture that can be read.") from None
+            raise GiveUp(_("%(name)s is no picture that can be read.") % {"name": path.stem}) from None
         time.sleep(settings.DEMO_PAUSE)
     return [path.name for path in pictures]
 
@@ -40,7 +41,7 @@ def _painted(folder: Path, count: int) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for number in current_job().track(range(count), message="Painting"):
+    for number in current_job().track(range(count), message=_("Painting")):
         width = 3.0 / 2**number
         extent = (-0.75 - width / 2, 0.1 - width / 3, -0.75 + width / 2, 0.1 + width / 3)
         # In another's job's folder at the same time: the name is taken when the picture is whole.

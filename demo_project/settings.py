@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -97,12 +98,16 @@ OUTBOX = DATA_DIR / "outbox"
 globals().update(mail_settings(env.str("EMAIL_URL", default=""), OUTBOX))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="hello@example.org")
 
+# Those that the app and the demo speak: what else a browser asks for would be half of each.
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 
 # The definitions are in BASE_DIR / "tasks", where yao_tasks looks by itself.
-YAO_TASKS = {"STATE_DIR": DATA_DIR / ".state"}
+# Mails and messages are in the language of whoever signed up.
+YAO_TASKS = {"STATE_DIR": DATA_DIR / ".state", "CARRY_CONTEXT": ["language"]}
 
 # A file is written in no time: so that there is something to see.
 DEMO_PAUSE = env.float("DEMO_PAUSE", default=0.7)

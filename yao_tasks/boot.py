@@ -42,6 +42,9 @@ def engine(task: str) -> Engine:
 
 def house() -> House:
     """The house of this process. Whoever comes first builds it; it has started nothing yet."""
+    mine = _houses.get(os.getpid())
+    if mine is not None:
+        return mine
     new = House(_process, _build) if link.here is None else Outpost(link.here)
     return _houses.setdefault(os.getpid(), new)
 

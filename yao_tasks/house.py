@@ -12,6 +12,7 @@ from yao_tasks.core import listening
 from yao_tasks.core.children import link
 from yao_tasks.core.clock import Clock
 from yao_tasks.core.ids import Ids
+from yao_tasks.core.jobs import JobInfo
 from yao_tasks.core.log import logger
 from yao_tasks.core.starvation import Starvation
 from yao_tasks.engines.base import Engine, Home
@@ -107,6 +108,17 @@ class House:
         """What has to be closed, in that order."""
         # Last what jobs that end go on with.
         return [*self.engines.values(), *([] if self.flows is None else [self.flows])]
+
+    def running(self, most: int) -> list[JobInfo]:
+        """Pictures of jobs that run in this process, by task, so many at most."""
+        found: list[JobInfo] = []
+        for engine in list(self.engines.values()):
+            found += engine.running_here(most - len(found))
+        return found
+
+    def count_running(self) -> int:
+        """How many jobs run in this process."""
+        return sum(engine.running() for engine in list(self.engines.values()))
 
     def refuse(self) -> None:
         """Take no more jobs, and let the running ones know."""

@@ -1,5 +1,6 @@
 """`GET <task>/<id>/`: who sees what of a job."""
 
+import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,12 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.api.conftest import EVERYTHING, address, one_with, sentence
 from tests.conftest import SECONDS, Site, until
 from tests.django.dashboard import PAYLOAD, added
+from tests.million import long_history
 from yao_tasks import GiveUp, current_job, job_url
 from yao_tasks.api import finding
 from yao_tasks.core.errors import JobElsewhere
@@ -296,6 +300,29 @@ def test_no_such_job_and_not_yours_take_the_same_time(site: Site, monkeypatch: p
     assert len({tuple(taken) for taken in waits.values()}) == 1
 
 
+@pytest.mark.slow
+def test_no_clock_tells_why_there_is_nothing_to_be_seen(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S4, in real time, with as little waiting as there can be: what is computed would show."""
+    monkeypatch.setattr(finding, "PATIENCE", 0.004)
+    monkeypatch.setattr(finding, "_hold_ups", finding.HoldUps(left=float("inf"), at=0.0))
+    monkeypatch.setattr(finding, "MOST_HELD_UP", float("inf"))
+    pool = site.task("job", lambda job_id: 1)
+    job_id, other = added(pool), added(pool)
+    asked = strangers(pool, job_id, other, monkeypatch)
+    del asked["long"]  # that one takes longer to be read
+    client, times = Client(), {name: [] for name in asked}  # type: dict[str, list[float]]
+    for _ in range(60):
+        # By turns: whatever else the machine does, it does to all of them.
+        for name, url in asked.items():
+            began = time.perf_counter()
+            assert client.get(url).status_code == 404
+            times[name].append(time.perf_counter() - began)
+
+    medians = {name: statistics.median(each) for name, each in times.items()}
+    print({name: f"{median * 1e3:.2f} ms" for name, median in medians.items()})
+    assert max(medians.values()) < 1.2 * min(medians.values())
+
+
 def test_a_server_with_one_thread_is_held_up_for_a_while_only(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +402,33 @@ def test_queries_mean_nothing(site: Site) -> None:
     answer = Client().get(f"{url}&refresh=0.0001&page=-1&limit={10**9}&order=__class__")
 
     assert answer.json().keys() == LINK_FIELDS
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_hundred_thousand_rows_make_no_answer_slow(site: Site) -> None:
+    """S15: 10 queries at most, and 300 ms, for what there is and for what there isn't."""
+    pool = site.task("job", lambda job_id: 1, record=True)
+    pool.wait(pool.add(), SECONDS)
+    long_history("default", "job", 100_000)
+    viewer, query = one_with("view_jobs"), f"?refresh=0.0001&page=-1&limit={10**9}&order=__class__"
+    link = job_url("job", 77_777)
+    seconds = []
+
+    for client, url, status in (
+        (viewer, address(pool, 77_777) + query, 200),
+        (Client(), f"{link}&{query[1:]}", 200),
+        (viewer, address(pool, 999_999) + query, 404),
+        (viewer, f"/tasks/health/{query}", 200),
+    ):
+        with CaptureQueriesContext(connection) as asked:
+            began = time.perf_counter()
+            answer = client.get(url)
+            seconds.append(time.perf_counter() - began)
+        assert (answer.status_code, len(asked) <= 10) == (status, True), (url, len(asked))
+
+    print([f"{one * 1e3:.1f} ms" for one in seconds])
+    assert max(seconds) < 0.3
 
 
 def test_a_chinese_reader_is_told_in_chinese(site: Site) -> None:

@@ -79,6 +79,7 @@ def test_a_job_that_has_ended_is_shown_so(site: Site) -> None:
     assert 'value="1" max="1"' in text
     assert "<span>Done</span>" in text
     assert "<span>This could not be done.</span>" in widget(failed)
+    assert 'value="0" max="1"' in widget(failed)
     assert "internal" not in widget(failed)
 
 

@@ -175,6 +175,20 @@ def test_a_job_that_ended_before_the_page_came_is_told_too(job_id: int, steps: S
     assert share(page) == 1
 
 
+def test_a_bar_stands_still_once_a_job_is_cancelled_that_never_ran(
+    job_id: int, steps: Steps, visit: Any
+) -> None:
+    pool = tasks["job"]
+    pool.pause()
+    waiting = pool.add()
+    page = visit(f"/{waiting}/")
+    assert page.evaluate("document.querySelector('job-progress').bar.position") == -1
+    pool.cancel(waiting)
+    page.wait_for_function("() => told.some(([name]) => name === 'job-failure')")
+
+    assert page.evaluate("document.querySelector('job-progress').bar.position") == 0
+
+
 def test_a_reload_in_the_middle_goes_on_where_it_was(job_id: int, steps: Steps, visit: Any) -> None:
     page = visit(f"/{job_id}/")
     steps.on(2)

@@ -35,6 +35,10 @@ def picture(**fields: Any) -> JobInfo:
         ({"status": "SUCCESS", "ended_at": NOW - timedelta(seconds=3), "current": 1, "total": 4}, 7, None),
         ({"status": "FAILURE", "started_at": None, "ended_at": NOW}, None, None),
         ({"started_at": NOW + timedelta(seconds=5)}, 0, None),
+        # The first of thousands of rows promises nothing yet; a hundredth of them does, and so do ten seconds.
+        ({"started_at": NOW - timedelta(seconds=2), "current": 1, "total": 3_000}, 2, None),
+        ({"started_at": NOW - timedelta(seconds=2), "current": 30, "total": 3_000}, 2, 198),
+        ({"current": 1, "total": 3_000}, 10, 29_990),
     ],
 )
 def test_the_time_that_is_left_is_told_where_something_tells(

@@ -14,6 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import translation
 
 import demo_project
 from demo_project.accounts.models import WelcomeMail
@@ -109,10 +110,16 @@ class Demo:
 @pytest.fixture
 def demo(transactional_db: None, tmp_path: Path, settings: Any) -> Iterator[Demo]:
     """The demo with its own definitions, whose retries come at once."""
+    # Of a request of another test, it would be that of this one's jobs, too.
+    translation.deactivate()
     demo = Demo(tmp_path / "tasks", settings)
     settings.ROOT_URLCONF = "demo_project.urls"
     settings.LOGIN_URL = "login"
-    settings.YAO_TASKS = {"DIRS": [demo.folder], "STATE_DIR": tmp_path / "state"}
+    settings.YAO_TASKS = {
+        "DIRS": [demo.folder],
+        "STATE_DIR": tmp_path / "state",
+        "CARRY_CONTEXT": ["language"],
+    }
     demo.define("welcome_email", attempt_after=1)
     yield demo
     boot.reset()

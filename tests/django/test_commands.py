@@ -328,6 +328,8 @@ def test_a_running_job_is_told_at_once_and_its_end_is_no_loss(project: Any) -> N
     text, took = leave(process, 10)
 
     assert "woke up" in text
+    # Nothing is drawn where nobody sees it.
+    assert "\x1b" not in text
     assert process.returncode == 0
     assert took < 5
 

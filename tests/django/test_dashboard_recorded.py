@@ -1,6 +1,8 @@
 """Jobs that are recorded stand in the same lists and on the same pages as those in memory."""
 
 import re
+import statistics
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +29,7 @@ from tests.million import long_history
 from yao_tasks import boot, current_job
 from yao_tasks.core.diary import diary
 from yao_tasks.core.ids import BLOCK
-from yao_tasks.dashboard import counts
+from yao_tasks.dashboard import counts, durations, keeping
 from yao_tasks.models import JobOwner, JobRecord, JobStatus
 from yao_tasks.pools import Pool
 
@@ -76,6 +78,16 @@ def test_what_memory_has_forgotten_is_listed_and_has_its_page(pool: Pool) -> Non
     # S2: a name calls it secret, in a row as in memory.
     assert "hunter2" not in listed + shown
     assert "recorded" in words(page(viewer())).partition("Pools")[2]
+
+
+@pytest.mark.parametrize(("others", "told"), [([], True), ([4711], False)])
+def test_what_an_hour_had_is_told_where_no_other_process_knows_of_more(
+    others: list[int], told: bool, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(pool)
+    monkeypatch.setattr(boot, "processes", lambda: others)
+
+    assert ("1 in the last hour" in words(page(viewer())).partition("Pools")[0]) is told
 
 
 def test_it_is_tried_again_from_its_page(pool: Pool) -> None:
@@ -187,6 +199,31 @@ def test_no_more_is_asked_however_many_rows_there_are(pool: Pool, monkeypatch: p
     assert max(many) <= 10
     # A text is looked for as long as there is time.
     assert few[:5] == many[:5]
+
+
+@pytest.mark.slow
+def test_a_long_queue_makes_an_idle_page_no_dearer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refreshed while nothing happens: 304, at the price of a short queue."""
+    # They have waited for a while, and it doesn't become a minute more meanwhile.
+    monkeypatch.setattr(durations, "STEPS", ((0.0, 3_600.0),))
+    client, costs = operator(), []
+    pool = site.task("mail", lambda job_id, number: None, record=True, size=100_000)
+    pool.pause()
+    for count in (300, 50_000):
+        pool.using(on_commit=False).add_many([(number,) for number in range(count)])
+        assert boot.house().home.journal.flush(60)
+        keeping.forget()
+        url = f"{URL}fragment/"
+        etag, spent = client.get(url)["ETag"], []
+        for _ in range(15):
+            began = time.process_time()
+            answer = client.get(url, headers={"If-None-Match": etag})
+            spent.append(time.process_time() - began)
+            assert answer.status_code == 304
+        costs.append(statistics.median(spent))
+
+    print(f"{costs[0] * 1e3:.1f} ms, with a long queue {costs[1] * 1e3:.1f} ms")
+    assert costs[1] < 1.5 * costs[0]
 
 
 def test_pages_lead_on_where_they_end(pool: Pool) -> None:

@@ -15,9 +15,11 @@ from tests.conftest import SECONDS, Site, until
 from tests.journal.conftest import Recorded, Rows, forget, written
 from yao_tasks import boot, current_job
 from yao_tasks.core import machine
+from yao_tasks.core.jobs import Job
 from yao_tasks.core.lifecycle import TRIED_AGAIN
-from yao_tasks.engines import recorded
-from yao_tasks.errors import BadJobId, JobNotFound, QueueFull
+from yao_tasks.core.queries import Query
+from yao_tasks.engines.search import Pages
+from yao_tasks.errors import BadJobId, JobElsewhere, JobNotFound, QueueFull
 from yao_tasks.journal import sql
 from yao_tasks.models import JobOwner, JobRecord, JobStatus
 from yao_tasks.pools import Pool
@@ -552,20 +554,62 @@ def test_a_job_that_waits_after_its_commit_is_a_row_and_follows_its_start(
     rows.until(job_id, status=JobStatus.SUCCESS)
 
 
-def test_a_job_that_comes_while_one_looks_is_found_once(
+def test_a_job_that_comes_while_one_looks_is_found_by_the_next_look(
     task: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = task(flaky)
     pool.pause()
     before, late = pool.add(), []
-    seen = recorded.seen
+    page = Pages.page
 
-    def interrupted(life: Any) -> Any:
-        memory = seen(life)
+    def interrupted(pages: Pages, query: Query) -> list[Job]:
+        memory = page(pages, query)
         late.append(pool.add())
         written()
         return memory
 
-    monkeypatch.setattr(recorded, "seen", interrupted)
+    monkeypatch.setattr(Pages, "page", interrupted)
 
+    assert [info.id for info in pool.search()] == [before]
     assert [info.id for info in pool.search()] == [late[0], before]
+
+
+def test_a_failure_that_another_process_has_tried_again_is_what_its_row_says(
+    task: Recorded, journal: str, rows: Rows
+) -> None:
+    """Each process tells the same, also the one that remembers the failure; and none runs it twice."""
+    runs: list[int] = []
+
+    def fail(job_id: int) -> None:
+        runs.append(job_id)
+        raise ValueError("refused")
+
+    pool = task(fail)
+    theirs, mine = pool.add(), pool.add()
+    for job_id in (theirs, mine):
+        assert pool.wait(job_id, SECONDS).status == "FAILURE"
+    written()
+    other = stranger(journal)
+    rows.all().filter(job_id=theirs).update(
+        status=JobStatus.SUCCESS, kind="", error="", error_type="", owner=other, result="1"
+    )
+
+    assert [info.id for info in pool.search(status="FAILURE")] == [mine]
+    assert [info.id for info in pool.search(status="SUCCESS")] == [theirs]
+    assert (pool.get(theirs).status, pool.get(mine).status) == ("SUCCESS", "FAILURE")
+    with pytest.raises(ValueError, match="is no failure"):
+        pool.retry(theirs)
+    assert runs.count(theirs) == 1
+
+
+def test_it_is_not_tried_again_by_who_has_not_looked_since(task: Recorded, journal: str, rows: Rows) -> None:
+    pool = task(flaky)
+    job_id = pool.add()
+    pool.wait(job_id, SECONDS)
+    written()
+    rows.all().filter(job_id=job_id).update(
+        status=JobStatus.RUNNING, owner=stranger(journal, machine="another")
+    )
+
+    with pytest.raises(JobElsewhere):
+        pool.retry(job_id)

@@ -61,6 +61,12 @@ def streaming(site: Site) -> Site:
     return site
 
 
+def with_streams(site: Site) -> None:
+    """Switch streams on where they are off."""
+    settings = site.project.folder / "settings.py"
+    settings.write_text(settings.read_text() + 'YAO_TASKS["STREAMS"] = True\n')
+
+
 def uvicorn(site: Site) -> Server:
     needs("uvicorn")
     command = [sys.executable, "-m", "uvicorn", "asgi:application", "--host", "127.0.0.1", "--port", "PORT"]
@@ -200,8 +206,7 @@ def test_a_uvicorn_that_is_told_to_stop_waits_for_no_stream(streaming: Site) -> 
 
 
 def test_under_gunicorns_threads_the_caps_hold_and_views_are_served(streaming: Site) -> None:
-    settings = streaming.project.folder / "settings.py"
-    settings.write_text(settings.read_text() + 'YAO_TASKS["STREAMS"] = True\n')
+    with_streams(streaming)
     server = gunicorn(streaming)
     paths = [events_path(server) for _ in range(10)]
 
@@ -221,8 +226,7 @@ def test_under_gunicorns_threads_the_caps_hold_and_views_are_served(streaming: S
 
 
 def test_a_gunicorn_that_is_told_to_stop_waits_for_no_stream(streaming: Site) -> None:
-    settings = streaming.project.folder / "settings.py"
-    settings.write_text(settings.read_text() + 'YAO_TASKS["STREAMS"] = True\n')
+    with_streams(streaming)
     server = gunicorn(streaming)
     path = events_path(server)
 

@@ -33,6 +33,9 @@ CODES = {WAITING_NAME: 1, RUNNING_NAME: 2, SUCCESS_NAME: 3, FAILURE_NAME: 4}
 NUMBERS = ("percent", "status_code", "elapsed", "eta")
 # A year: whoever is told of more has been told nothing (s).
 LONGEST_ETA = 366 * 86_400
+# In its first seconds (s) a run that has done less than this (percent) tells nothing: the first of thousands of rows
+# would promise an hour.
+EARLY, LITTLE = 10.0, 1.0
 
 Progress = tuple[float, float, str]
 NO_PROGRESS: Progress = (0, 0, "")
@@ -197,8 +200,10 @@ class JobInfo:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until the run ends, if it goes on as it did; None where nothing tells: no total, or no progress."""
+        """Seconds until the run ends, if it goes on as it did; None where nothing tells: no total, hardly a start."""
         if self.status != RUNNING_NAME or self.elapsed is None or not 0 < self.current <= self.total:
+            return None
+        if self.elapsed < EARLY and 100.0 * self.current / self.total < LITTLE:
             return None
         # In floats, which overflow into infinity: that is no moment.
         seconds = self.elapsed * (1.0 * self.total / self.current - 1)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils.translation import gettext
@@ -15,9 +15,13 @@ from yao_tasks.dashboard.pages import DatabaseErrors
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.journal import counting
 
+Answer = TypeVar("Answer")
+
 # Ended jobs are counted so often at most (s); what a count takes a hundred times over is a bound, too.
 ENDED_SECONDS = 5.0
 LIVE_SECONDS = 1.0
+# One look for changes is for all that is kept.
+MARK_SECONDS = 1.0
 # What is said of a count's age is rounded up to these (s): a page that says more would be another one each time.
 AGES = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -51,8 +55,10 @@ class Counts:
 
     def _ask(self) -> None:
         try:
-            live, _ = kept("live", partial(_counted, counting.live), least=LIVE_SECONDS)
-            ended, self._seconds = kept("ended", partial(_counted, counting.ended), least=ENDED_SECONDS)
+            live, _ = kept("live", partial(_asked, counting.live), least=LIVE_SECONDS, mark=mark)
+            ended, self._seconds = kept(
+                "ended", partial(_asked, counting.ended), least=ENDED_SECONDS, mark=mark
+            )
         except DatabaseErrors:
             self.is_partial = True
             return
@@ -61,11 +67,16 @@ class Counts:
         }
 
 
-def _counted(count: Callable[[str], counting.Counts]) -> counting.Counts:
+def mark() -> object:
+    """Something else as soon as recorded jobs have changed, as `counting.mark` says. Raises django.db.Error."""
+    return kept("mark", partial(_asked, counting.mark), least=MARK_SECONDS)[0]
+
+
+def _asked(question: Callable[[str], Answer]) -> Answer:
     database = conf.current().database
     # In a block of its own: a failure inside the request's transaction would break that.
     with transaction.atomic(using=database):
-        return count(database)
+        return question(database)
 
 
 def of_memory(metrics: Mapping[str, Any]) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Seconds as people read them, in the language of the request."""
 
+from datetime import datetime
+
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
@@ -9,6 +11,9 @@ UNITS = (
     (60, gettext_noop("%d min")),
     (1, gettext_noop("%d s")),
 )
+
+# From so many seconds on, a wait is told in steps of so many: a page of those that wait needn't be drawn each time.
+STEPS = ((600.0, 60.0), (60.0, 30.0))
 
 
 def duration(seconds: float) -> str:
@@ -23,6 +28,13 @@ def duration(seconds: float) -> str:
     first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
     shown = [part for place, part in enumerate(parts[first : first + 2]) if part[0] or not place]
     return " ".join(gettext(text) % count for count, text in shown)
+
+
+def waited(seconds: float, now: datetime) -> str:
+    """How long something has waited, of late to the second; all waits of a page go on at the same moments."""
+    step = next((step for least, step in STEPS if seconds >= least), 0.0)
+    # To the millisecond: what is a whole number of seconds must not be one less now and then.
+    return duration(round(seconds - now.timestamp() % step, 3) if step else seconds)
 
 
 def limit(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from yao_tasks.core.jobs import FAILURE_NAME, JobError, JobInfo
+from yao_tasks.dashboard.counts import mark
 from yao_tasks.dashboard.durations import age
 from yao_tasks.dashboard.filters import Filter
 from yao_tasks.dashboard.keeping import kept
@@ -88,7 +89,7 @@ def _may_have_failed(reading: Reading) -> bool:
 
 def _failures(reading: Reading, limit: int) -> list[JobInfo]:
     ask = partial(reading.pool.search, status=FAILURE_NAME, order="-ended_at", limit=limit)
-    return kept(f"failures of {reading.config.id}", ask)[0] if reading.is_recorded else ask()
+    return kept(f"failures of {reading.config.id}", ask, mark=mark)[0] if reading.is_recorded else ask()
 
 
 def _key(info: JobInfo) -> Key:

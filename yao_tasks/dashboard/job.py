@@ -15,9 +15,9 @@ from yao_tasks import boot, conf
 from yao_tasks.core.diary import Line, diary
 from yao_tasks.core.errors import JobElsewhere, JobNotFound
 from yao_tasks.core.jobs import FAILURE_NAME, SUCCESS_NAME, JobInfo
+from yao_tasks.dashboard.amounts import amount_of
 from yao_tasks.dashboard.durations import duration, limit, measured
 from yao_tasks.dashboard.failures import end_of
-from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import DatabaseErrors, NoPage, page
 from yao_tasks.dashboard.statuses import failure, status_of
@@ -91,7 +91,7 @@ def _views(request: HttpRequest, *, task: str, job_id: int) -> dict[str, Any]:
         "error_message": hide(info.error.message) if info.error else "",
         "amount": amount_of(info),
         "elapsed": _elapsed(info, now),
-        "left": "" if info.eta is None else duration(info.eta),
+        "left": duration(info.eta) if info.eta else "",
         "limit": "" if info.is_finished else limit(pool.config.timeout),
         "attempts": pool.config.attempts + 1,
         "steps": timeline(info, runs, now),

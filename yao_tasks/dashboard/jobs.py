@@ -1,7 +1,7 @@
 """The live jobs, a page at a time: only those of the page that is asked for are drawn."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -11,8 +11,9 @@ from django.utils.translation import gettext
 
 from yao_tasks.core.definitions import Definition
 from yao_tasks.core.jobs import RUNNING_NAME, WAITING_NAME, JobInfo
+from yao_tasks.dashboard.amounts import amount_of
 from yao_tasks.dashboard.counts import Counts
-from yao_tasks.dashboard.durations import duration, limit
+from yao_tasks.dashboard.durations import duration, limit, waited
 from yao_tasks.dashboard.readings import Reading
 from yao_tasks.dashboard.statuses import moment_of, status_of
 
@@ -94,7 +95,7 @@ class _Look(NamedTuple):
     reading: Reading
     first: dict[int, JobInfo]
     then: dict[int, JobInfo]
-    ids: list[int]
+    ids: Collection[int]
     running: int
     waiting: int
 
@@ -103,7 +104,7 @@ class _Look(NamedTuple):
         """How many there are to leaf through."""
         if not self.reading.is_recorded:
             return len(self.ids)
-        return len(self.ids) + len({*self.first, *self.then}.difference(self.ids))
+        return len(self.ids) + sum(job_id not in self.ids for job_id in {*self.first, *self.then})
 
 
 def job_page(readings: Iterable[Reading], counts: Counts, wanted: str, *, may_operate: bool) -> JobPage:
@@ -135,13 +136,13 @@ def page_number(wanted: str, pages: int) -> int:
 
 def _look(reading: Reading, counts: Mapping[str, int]) -> _Look:
     if not reading.is_recorded:
-        ids, now = list(reading.jobs), reading.metrics["running"]
+        jobs, now = reading.jobs, reading.metrics["running"]
         drawn = _first(reading, RUNNING_NAME) if now and "search" in reading.supports else {}
-        return _Look(reading, drawn, {}, ids, running=now, waiting=max(0, len(ids) - now))
+        return _Look(reading, drawn, {}, jobs, running=now, waiting=max(0, len(jobs) - now))
     # Those of other processes, too: whichever answers tells the same.
     first, then = _first(reading, RUNNING_NAME), _first(reading, WAITING_NAME)
     # All jobs of a durable task are rows: those beyond the first are in the list of jobs.
-    ids = [] if "durable" in reading.supports else list(reading.jobs)
+    ids: Collection[int] = () if "durable" in reading.supports else reading.jobs
     waiting = sum(counts.get(key, 0) for key in ("waiting", "retrying", "delayed"))
     return _Look(
         reading,
@@ -192,26 +193,15 @@ def job_row(reading: Reading, info: JobInfo, now: datetime, *, may_operate: bool
         message=reading.redaction.hider(info)(info.message),
         attempt=_attempt(info, config),
         moment=moment,
-        elapsed=duration(abs((now - moment).total_seconds())),
+        elapsed=_elapsed(phase, abs((now - moment).total_seconds()), now),
         limit=limit(config.timeout) if phase == "running" else "",
         worker=info.worker or "",
         can_cancel=may_operate and "cancel" in reading.supports,
     )
 
 
-def amount_of(info: JobInfo) -> str:
-    """How far the job is, in numbers: `3 of 10`; empty where nothing was reported."""
-    if info.total > 0:
-        return gettext("%(current)s of %(total)s") % {
-            "current": _plain(info.current),
-            "total": _plain(info.total),
-        }
-    return _plain(info.current) if info.current else ""
-
-
-def _plain(number: float) -> str:
-    # Handlers may report any number: none of them makes a column too wide.
-    return f"{number:.0f}" if number == int(number) and abs(number) < 1e15 else f"{number:.6g}"
+def _elapsed(phase: str, seconds: float, now: datetime) -> str:
+    return waited(seconds, now) if phase == "waiting" else duration(seconds)
 
 
 def _attempt(info: JobInfo, config: Definition) -> str:

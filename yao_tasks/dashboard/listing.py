@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from yao_tasks.core.jobs import RUNNING_NAME, JobInfo
+from yao_tasks.dashboard.amounts import amount_of
 from yao_tasks.dashboard.counts import Counts
-from yao_tasks.dashboard.durations import duration, measured
+from yao_tasks.dashboard.durations import duration, measured, waited
 from yao_tasks.dashboard.failures import start_of
 from yao_tasks.dashboard.filters import WORDS, Filter, read_filter
 from yao_tasks.dashboard.finding import PER_PAGE, Found, Page, find_page
-from yao_tasks.dashboard.jobs import amount_of
 from yao_tasks.dashboard.names import OPERATE_JOBS, VIEW_JOB_ARGS
 from yao_tasks.dashboard.pages import page
 from yao_tasks.dashboard.readings import Reading, read_all
@@ -150,7 +150,7 @@ def row_of(found: Found, now: datetime) -> Row:
 
 def _wait(info: JobInfo, now: datetime) -> str:
     if not info.attempt and info.due_at is None and info.ended_at is None:
-        return duration((now - info.added_at).total_seconds())
+        return waited((now - info.added_at).total_seconds(), now)
     if info.attempt == 1 and info.started_at is not None:
         return measured(max(0.0, (info.started_at - info.added_at).total_seconds()))
     return ""

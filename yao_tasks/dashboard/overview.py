@@ -27,14 +27,14 @@ def _views(request: HttpRequest) -> dict[str, Any]:
     may_operate = request.user.has_perm(OPERATE_JOBS)
     failures = recent_failures(usable, may_operate=may_operate)
     errors = _last_errors(failures)
-    counts = Counts(usable)
+    counts, here = Counts(usable), where()
     return {
         "title": gettext("Overview"),
         "tab": "overview",
-        "where": where(),
+        "where": here,
         "faults": [*conf.faults(), *loading.loaded().faults],
         "wrongs": wrongs(readings),
-        "tiles": tiles_of(usable, counts),
+        "tiles": tiles_of(usable, counts, is_alone=here.is_alone),
         "counts_note": counts.note,
         "chart": chart(reading.metrics["minutes"] for reading in usable),
         "pools": [

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from yao_tasks import conf
 from yao_tasks.core.definitions import most_workers
-from yao_tasks.dashboard.durations import duration, measured
+from yao_tasks.dashboard.durations import duration, measured, waited
 from yao_tasks.dashboard.readings import Reading, Unusable
 from yao_tasks.dashboard.said import Said, said
 
@@ -113,7 +114,7 @@ def pool_row(reading: Reading | Unusable, *, may_operate: bool, last_error: str 
         stuck=now["stuck"],
         stacks=tuple(map(_stack, now["stacks"])) if may_operate else (),
         queue=queue_bar(now["queued"], config.size),
-        oldest_waiting=duration(now["oldest_waiting"]) if waiting_now(now) else "",
+        oldest_waiting=waited(now["oldest_waiting"], timezone.now()) if waiting_now(now) else "",
         delayed=now["delayed"],
         rate=_rate(now["minutes"]),
         wait=_p95(now["wait_time"]),

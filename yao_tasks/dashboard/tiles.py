@@ -26,11 +26,13 @@ class Tile:
     notes: tuple[str, ...] = ()
 
 
-def tiles_of(readings: Sequence[Reading], known: Counts) -> list[Tile]:
-    """All of them, of these pools together."""
+def tiles_of(readings: Sequence[Reading], known: Counts, *, is_alone: bool) -> list[Tile]:
+    """All of them, of these pools together. `is_alone`: no other process of the site has jobs."""
     counts = _sum(known.of(one) for one in readings)
     gone = _sum(_gone(one.metrics) for one in readings if not one.is_recorded)
-    hour = _sum(minute for one in readings for minute in one.metrics["minutes"])
+    # What a process knows of the hour is its own: beside the rows of all of them it would be another story in each.
+    is_whole = is_alone or not any(one.is_recorded for one in readings)
+    hour = _sum(minute for one in readings if is_whole for minute in one.metrics["minutes"])
     in_hour = {key: (*_in_hour(hour, key), *_rate(hour, key)) for key in ("succeeded", "failed")}
     refused = sum(one.metrics["refused"] for one in readings)
     return [

@@ -220,6 +220,9 @@ class Engine(Protocol):
     def running(self) -> int:
         """How many jobs run."""
 
+    def running_here(self, most: int) -> list[JobInfo]:
+        """Pictures of the jobs that run in this process, the oldest runs first, so many at most."""
+
     def coroutines(self) -> "list[Running]":
         """The runs that are coroutines of this process's event loop."""
 

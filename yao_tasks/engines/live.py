@@ -23,6 +23,10 @@ class LiveJobs(Mapping[int, JobInfo]):
             raise KeyError(job_id)
         return draw(job, self._life.task, self._life.lock)
 
+    def __contains__(self, job_id: object) -> bool:
+        # Without a picture.
+        return job_id in self._life.jobs or job_id in self._named
+
     def __iter__(self) -> Iterator[int]:
         # One call that no other thread can interrupt.
         self._named = dict(self._life.jobs)

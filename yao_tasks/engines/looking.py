@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -13,7 +14,7 @@ from yao_tasks.core.waiting import LoopWaiter, QueueWaiter, join, part, wait
 from yao_tasks.engines.live import LiveJobs
 from yao_tasks.engines.numbers import numbers
 from yao_tasks.engines.parts import Parts, is_mine
-from yao_tasks.engines.search import search
+from yao_tasks.engines.search import Pages
 
 # A job held by another thread's transaction may vanish with it; who waits for it looks this often (s).
 HELD_LOOK = 0.05
@@ -121,7 +122,12 @@ class Looking(Parts):
         """The jobs that fit, as `Engine.search` says."""
         self.forget_dropped()
         self.retention.trim(self.monotonic())
-        return [draw(job, self.life.task, self.life.lock) for job in search(self.life, query)]
+        return [draw(job, self.life.task, self.life.lock) for job in self.pages.page(query)]
+
+    @cached_property
+    def pages(self) -> Pages:
+        """The pages that were asked for last."""
+        return Pages(self.life)
 
     def metrics(self) -> dict[str, Any]:
         """The pool in numbers, as `Engine.metrics` says."""

@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import islice
 from typing import Any
 
-from yao_tasks.core.jobs import RETRYING, RUNNING
+from yao_tasks.core.jobs import RETRYING, RUNNING, Job
 from yao_tasks.core.lifecycle import Lifecycle
 from yao_tasks.engines.parts import Parts
 
@@ -103,11 +103,21 @@ def _counted(parts: Parts, postponed: int) -> dict[str, Any]:
 
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:
+    # Mostly one of the first that don't run: a copy of all would cost a long queue more than that.
+    first = islice(life.jobs.values(), len(life.running) + 100)
+    oldest, is_found = _oldest(list(first), now)
+    if not is_found:
+        oldest, _ = _oldest(list(life.jobs.values()), now)
+    return max(0.0, now - oldest)
+
+
+def _oldest(jobs: list[Job], now: float) -> tuple[float, bool]:
+    """Since when the one waits that waits longest; whether none behind these may wait longer."""
     oldest = now
-    for job in list(life.jobs.values()):
+    for job in jobs:
         if job.status < RUNNING and job.due is None:
             oldest = min(oldest, job.ready)
             if job.ready <= job.added:
                 # They stand in the order in which they came: those behind it became ready later.
-                break
-    return max(0.0, now - oldest)
+                return oldest, True
+    return oldest, False

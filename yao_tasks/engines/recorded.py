@@ -7,14 +7,16 @@ from dataclasses import replace
 from functools import partial
 from time import time as wall
 
+from django.db import DatabaseError, InterfaceError
+
 from yao_tasks.core.errors import JobElsewhere, JobNotFound
-from yao_tasks.core.jobs import READY, Job, JobInfo
+from yao_tasks.core.jobs import DROPPED, FAILED, FAILURE_NAME, READY, Job, JobInfo
 from yao_tasks.core.lifecycle import TRIED_AGAIN
 from yao_tasks.core.queries import Query
 from yao_tasks.engines import transactions
 from yao_tasks.engines.embedded import EmbeddedEngine
 from yao_tasks.engines.parts import check_id
-from yao_tasks.engines.search import moment, search, seen
+from yao_tasks.engines.search import moment
 from yao_tasks.journal.past import Past
 
 # Rows follow their jobs within half of it (s).
@@ -32,9 +34,10 @@ class RecordedEngine(EmbeddedEngine):
     def get(self, job_id: int) -> JobInfo:
         """The job as it is now, as `Engine.get` says."""
         try:
-            return super().get(job_id)
+            info = super().get(job_id)
         except JobNotFound:
             return self._past(job_id).info
+        return self._past(job_id).info if info.status == FAILURE_NAME and self._taken([job_id]) else info
 
     def wait(self, job_id: int, timeout: float | None) -> JobInfo:
         """Wait for the job's end, as `Engine.wait` says; for that of another process by looking at its row."""
@@ -102,20 +105,46 @@ class RecordedEngine(EmbeddedEngine):
         """The jobs that fit, as `Engine.search` says: of this memory, and the rows of all others."""
         self.forget_dropped()
         self.retention.trim(self.monotonic())
-        memory = seen(self.life)
+        jobs, ended = self.life.jobs, self.life.ended
         page, place_of = query.offset + query.limit, moment(query.order.removeprefix("-"))
-        mine = {place_of(job): job for job in search(memory, replace(query, offset=0, limit=page))}
+        mine = {place_of(job): job for job in self._page(replace(query, offset=0, limit=page))}
+        found = {job.id for job in mine.values()}
         last = list(mine)[-1] if mine and len(mine) >= page else None
         rows = self.home.journal.places(
-            self.definition.id, query, is_known=memory.__contains__, last=last, most=page
+            self.definition.id,
+            query,
+            # Who is in neither, as for a moment one that ends just now, is what its row says.
+            is_known=lambda job_id: job_id in found or job_id in jobs or job_id in ended,
+            last=last,
+            most=page,
         )
         places = sorted([*mine, *rows], reverse=query.order.startswith("-"))[query.offset : page]
         drawn = self.home.journal.drawn(
             self.definition.id, [place[1] for place in places if place not in mine]
         )
-        drawn |= {job.id: self.draw(job) for place in places if (job := mine.get(place)) is not None}
+        live = [job for place in places if (job := mine.get(place)) is not None and job.status != DROPPED]
+        drawn |= {job.id: self.draw(job) for job in live}
         # A row may be gone since.
         return [drawn[job_id] for _, job_id in places if job_id in drawn]
+
+    def _page(self, query: Query) -> list[Job]:
+        page = self.pages.page(query)
+        return (
+            self.pages.page(query) if self._taken([job.id for job in page if job.status == FAILED]) else page
+        )
+
+    def _taken(self, failures: Sequence[int]) -> set[int]:
+        """Those that a person had tried again from another process, whose rows know better: memory forgets them."""
+        try:
+            taken = self.home.journal.taken(self.definition.id, failures) if failures else set()
+        except (DatabaseError, InterfaceError):
+            # What memory knows is better than nothing.
+            return set()
+        for job_id in taken:
+            job = self.retention.find(job_id, self.monotonic())
+            if job is not None and job.status == FAILED:
+                self.retention.drop(job)
+        return taken
 
     def progress(self, job_id: int, current: float, total: float, message: str) -> None:
         """Report progress, as `Engine.progress` says. JobElsewhere for a job that another process runs."""
@@ -134,6 +163,11 @@ class RecordedEngine(EmbeddedEngine):
 
     def retry(self, job_id: int) -> None:
         """Run a failed job again, as `Engine.retry` says; one of an earlier process, too."""
+        check_id(job_id)
+        job = self.retention.find(job_id, self.monotonic())
+        if job is not None and job.status == FAILED and self._taken([job_id]):
+            self._retry_from_row(self._past(job_id))
+            return
         try:
             super().retry(job_id)
         except JobNotFound:

@@ -1,12 +1,13 @@
 """How an embedded pool is steered, and how it comes to its end."""
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from yao_tasks.core import log
 from yao_tasks.core.current import current_job
 from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import cancelled, lost
-from yao_tasks.core.jobs import DELAYED, READY, RETRYING
+from yao_tasks.core.jobs import DELAYED, READY, RETRYING, JobInfo, draw
 from yao_tasks.core.lifecycle import WAITS
 from yao_tasks.core.waiting import wait
 from yao_tasks.engines.parts import Parts
@@ -76,6 +77,12 @@ class Steering(Parts):
     def running(self) -> int:
         """How many jobs run."""
         return len(self.life.running)
+
+    def running_here(self, most: int) -> list[JobInfo]:
+        """Pictures of those, as `Engine.running_here` says."""
+        # One call that no other thread can interrupt.
+        jobs = list(islice(self.life.running.values(), most))
+        return [draw(job, self.life.task, self.life.lock) for job in jobs]
 
     def coroutines(self) -> "list[Running]":
         """The runs that are coroutines."""

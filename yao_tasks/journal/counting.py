@@ -38,6 +38,19 @@ def ended(database: str) -> Counts:
     return found
 
 
+def mark(database: str) -> tuple[object, ...]:
+    """Something else as soon as a job has come, started or ended, as far as the ends of indexes tell.
+
+    Not where a failure is tried again, or a row deleted. Raises django.db.Error.
+    """
+    rows = _rows(database)
+    return (
+        rows.order_by("-pk").values_list("pk", flat=True).first(),
+        rows.filter(ended_at__isnull=False).order_by("-ended_at").values_list("ended_at", flat=True).first(),
+        rows.filter(status=JobStatus.RUNNING).count(),
+    )
+
+
 def _rows(database: str) -> QuerySet[JobRecord]:
     return JobRecord.objects.using(database).order_by()
 

@@ -180,6 +180,10 @@ class Journal:
         lives = row.status in owners.ALIVE and not row.durable
         return lives and owners.identity(owner).is_alive() is False
 
+    def taken(self, task: str, ids: Sequence[int]) -> set[int]:
+        """Those of these jobs of this process that another one has tried again: their rows are its own by now."""
+        return set() if self._owner is None else reading.of_others(self.database, task, ids, self._owner)
+
     def is_known(self, task: str, job_id: int) -> bool:
         """Whether the task has a row with this id."""
         return reading.is_known(self.database, task, job_id)

@@ -31,6 +31,15 @@ def several(database: str, task: str, job_ids: Sequence[int]) -> dict[int, JobIn
     return found
 
 
+def of_others(database: str, task: str, job_ids: Sequence[int], owner: int) -> set[int]:
+    """Those of these jobs whose rows belong to somebody else. Raises django.db.Error."""
+    found: set[int] = set()
+    for start in range(0, len(job_ids), SLICE):
+        rows = JobRecord.objects.using(database).filter(task=task, job_id__in=job_ids[start : start + SLICE])
+        found.update(rows.exclude(owner=owner).values_list("job_id", flat=True))
+    return found
+
+
 def failures(database: str, task: str, job_id: int) -> QuerySet[JobRecord]:
     """The row of a job, as long as it is a failure."""
     return JobRecord.objects.using(database).filter(task=task, job_id=job_id, status=JobStatus.FAILURE)

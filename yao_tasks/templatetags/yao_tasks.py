@@ -53,7 +53,8 @@ def _bar(shown: dict[str, Any]) -> dict[str, str]:
     if shown["status"] == "SUCCESS":
         return {"value": "1", "max": "1"}
     if not shown["total"] or shown["total"] < 0:
-        return {"value": "", "max": ""}
+        # Without a value a bar moves, as if something still went on.
+        return {"value": "0", "max": "1"} if shown["status"] == "FAILURE" else {"value": "", "max": ""}
     # As text: a template would write numbers in the manner of the reader's country.
     return {"value": str(shown["current"]), "max": str(shown["total"])}
 

@@ -2,13 +2,16 @@
 
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TextIO, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 
 from yao_tasks import boot, checks, conf, loading
 from yao_tasks.core.state import UnsafeStateDir, open_folder
 from yao_tasks.foreground import Foreground
+from yao_tasks.management.bottom import Above, Bottom, fits
+from yao_tasks.management.running import running_lines
 
 
 class Command(BaseCommand):
@@ -26,8 +29,8 @@ class Command(BaseCommand):
             help="seconds that running jobs have to end after the first signal (default: 25)",
         )
 
-    def handle(self, *, drain_timeout: float, **_: Any) -> None:
-        """Serve, then leave with the exit code."""
+    def handle(self, *, drain_timeout: float, verbosity: int, **_: Any) -> None:
+        """Serve, then leave with the exit code. On a terminal the jobs that run stand at its bottom."""
         if not drain_timeout >= 0:
             raise CommandError(f"--drain-timeout is {drain_timeout:g}. Give 0 or more seconds.", returncode=2)
         self._refuse_faults()
@@ -44,7 +47,18 @@ class Command(BaseCommand):
                 'Nobody can add jobs to this process: give a task "durable": true, and it works the jobs of that. '
                 "It waits for a signal to leave."
             )
-        sys.exit(foreground.run())
+        with self._lines(verbosity):
+            code = foreground.run()
+        sys.exit(code)
+
+    def _lines(self, verbosity: int) -> AbstractContextManager[object]:
+        terminal = cast("TextIO", self.stdout)
+        if not verbosity or not fits(terminal):
+            return nullcontext()
+        bottom = Bottom(sys.stdout, running_lines)
+        # What the command itself says goes above them, too.
+        self.stdout = OutputWrapper(cast("TextIO", Above(bottom, sys.stdout)))
+        return bottom
 
     def _refuse_faults(self) -> None:
         errors = [fault for fault in checks.all_faults() if fault.is_error]

@@ -136,7 +136,7 @@ customElements.define("job-progress", class extends HTMLElement {
     this.job = job;
     this.over = ended(job);
     const name = this.over ? job.status.toLowerCase() : "progress";
-    const [value, max] = name === "success" ? [1, 1] : [job.current, job.total];
+    const [value, max] = name === "success" ? [1, 1] : job.total > 0 ? [job.current, job.total] : [0, +this.over];
     if (max > 0) Object.assign(this.bar, { max, value });
     else this.bar.removeAttribute("value");
     if (isNew) this.until = performance.now() + 1000 * job.eta;
