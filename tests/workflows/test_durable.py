@@ -161,6 +161,19 @@ def test_a_chain_is_cancelled_with_what_waits(three: tuple[Pool, Pool, Pool]) ->
     assert not a.jobs
 
 
+def test_a_batch_is_cancelled_with_what_waits(three: tuple[Pool, Pool, Pool], rows: Rows) -> None:
+    a, b, _ = three
+    other = a.add("not of it")
+    batch = Batch(a, [(number,) for number in range(700)], callback=b.call())
+
+    assert batch.cancel() is True
+
+    assert batch.state == "FAILURE"
+    assert rows.all().filter(status=4, kind="cancelled").count() == 700
+    assert list(a.jobs) == [other]
+    assert not rows.all().filter(task="b").exists()
+
+
 def test_a_groups_callback_gets_the_results_in_order(three: tuple[Pool, Pool, Pool], rows: Rows) -> None:
     a, b, c = three
     work()

@@ -17,6 +17,7 @@ from yao_tasks.core.failures import cancelled
 from yao_tasks.core.flows import BATCH, CHAIN, StepInfo, WorkflowInfo, WorkflowLine, counted
 from yao_tasks.core.jobs import JobError
 from yao_tasks.engines.base import DEFAULTS, Arguments
+from yao_tasks.engines.durable.steering import DurableSteering
 from yao_tasks.journal.durable import dialects, flows
 from yao_tasks.journal.durable.flows import NAMES, members, states
 from yao_tasks.journal.sql import in_utc
@@ -53,9 +54,11 @@ class DurableFlow:
         """End it, and its live jobs. False if it has ended."""
         now = dialects.now(connections[self.database])
         ended = flows.end(self.database, self.id, cancelled("The workflow was cancelled."), now)
-        live = members(self.database, self.id).filter(status__in=flows.LIVE).values_list("task", "job_id")
-        for task, job_id in live.order_by("-step"):
-            boot.engine(task).cancel(job_id)
+        live = members(self.database, self.id).filter(status__in=flows.LIVE)
+        for task in set(live.values_list("task", flat=True)):
+            engine = boot.engine(task)
+            assert isinstance(engine, DurableSteering)
+            engine.cancel_members(self.id)
         return ended
 
 

@@ -55,6 +55,11 @@ class Workflow:
         return self.info().status
 
     @property
+    def state(self) -> str:
+        """The same as `status`."""
+        return self.info().status
+
+    @property
     def progress(self) -> float:
         """How far it is, from 0 to 100; `percent` is the same."""
         return self.info().percent

@@ -35,6 +35,14 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
         rows = counts.live(self.home.journal.database, self.size.tasks).filter(job_id=job_id)
         return bool(self._end_rows(rows[:1], cancelled("The job was cancelled.")))
 
+    def cancel_members(self, flow_id: int) -> None:
+        """End the live jobs of a workflow that has ended itself."""
+        live = counts.live(self.home.journal.database, self.size.tasks).filter(flow=flow_id)
+        while self._end_rows(
+            live.order_by("pk")[:SLICE], cancelled("Its workflow was cancelled."), follows=False
+        ):
+            pass
+
     def purge(self, *, delayed: bool) -> int:
         """Cancel what waits, in every process; as `Engine.purge` says."""
         error = cancelled("The queue was purged.")
@@ -121,14 +129,17 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
             self.workers.resume()
             self.home.journal.clerk.look(self.definition.id)
 
-    def _end_rows(self, rows: "QuerySet[JobRecord]", error: JobError) -> int:
-        """End live rows. What this process runs of them is stopped once that is committed."""
+    def _end_rows(self, rows: "QuerySet[JobRecord]", error: JobError, *, follows: bool = True) -> int:
+        """End live rows. What this process runs of them is stopped once that is committed.
+
+        `follows`: their workflows go on, or end, as well.
+        """
         database, ended = self.home.journal.database, []
         for row in rows:
             live = JobRecord.objects.using(database).filter(
                 pk=row.pk, status__in=(JobStatus.WAITING, JobStatus.RUNNING)
             )
-            if row.flow is not None:
+            if row.flow is not None and follows:
                 with transaction.atomic(using=database):
                     if live.update(ended_at=timezone.now(), **ended_as(error)):
                         ended.append(row)
