@@ -52,14 +52,20 @@ class DurableFlow:
 
     def cancel(self) -> bool:
         """End it, and its live jobs. False if it has ended."""
+        # First its jobs, as who ends one of them locks rows, too.
+        self._cancel_jobs()
         now = dialects.now(connections[self.database])
         ended = flows.end(self.database, self.id, cancelled("The workflow was cancelled."), now)
+        # And what was added until then.
+        self._cancel_jobs()
+        return ended
+
+    def _cancel_jobs(self) -> None:
         live = members(self.database, self.id).filter(status__in=flows.LIVE)
         for task in set(live.values_list("task", flat=True)):
             engine = boot.engine(task)
             assert isinstance(engine, DurableSteering)
             engine.cancel_members(self.id)
-        return ended
 
 
 def latest(database: str, most: int) -> list[WorkflowLine]:

@@ -36,7 +36,7 @@ class DurableSteering(DurableClaiming, DurableAdding, DurableLooking):
         return bool(self._end_rows(rows[:1], cancelled("The job was cancelled.")))
 
     def cancel_members(self, flow_id: int) -> None:
-        """End the live jobs of a workflow that has ended itself."""
+        """End the live jobs of a workflow that is about to be ended."""
         live = counts.live(self.home.journal.database, self.size.tasks).filter(flow=flow_id)
         while self._end_rows(
             live.order_by("pk")[:SLICE], cancelled("Its workflow was cancelled."), follows=False
