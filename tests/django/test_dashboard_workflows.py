@@ -1,5 +1,7 @@
 """The pages about chains, groups and batches."""
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
@@ -130,3 +132,36 @@ def test_what_has_not_changed_is_not_sent_again(site: Site, viewer: Client) -> N
         etag = viewer.get(address)["ETag"]
 
         assert viewer.get(address, headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_what_jobs_say_is_text_on_these_pages(site: Site) -> None:
+    marker = '"><img src=x onerror=1><script>'
+
+    def fails(job_id: int) -> None:
+        raise ValueError(marker)
+
+    auditor = client_of(user("auditor", "view_jobs", "view_job_args", is_staff=True))
+    failing = site.task("failing", fails)
+    saying = site.task("saying", lambda job_id: marker)
+    flows = [chain(failing.call()), chain(saying.call()), Batch(failing, [()])]
+    for flow in flows:
+        flow.wait(SECONDS)
+
+    pages = [text_of(auditor, f"{URL}{flow.id}/") for flow in flows]
+
+    assert all("<img src=x" not in page for page in pages)
+    assert all("&lt;img src=x onerror=1&gt;" in page for page in pages)
+
+
+def test_a_list_of_many_durable_ones_is_one_query(
+    site: Site, viewer: Client, django_assert_max_num_queries: Any
+) -> None:
+    pool = site.task("durable", lambda job_id: None, durable=True)
+    chain(pool.call())
+    with django_assert_max_num_queries(8):
+        text_of(viewer, URL)
+    for _ in range(20):
+        chain(pool.call(), pool.call())
+
+    with django_assert_max_num_queries(8):
+        assert text_of(viewer, URL).count("0 of 2") == 20
