@@ -26,6 +26,7 @@ def all_figures() -> dict[str, Figure]:
     """All figures, by the names that `--only` takes. Django must be set up."""
     from benchmarks.figures.coroutines import coroutines, short_coroutines
     from benchmarks.figures.durable import (
+        durable_across,
         durable_add,
         durable_drain,
         durable_end_to_end,
@@ -50,6 +51,13 @@ def all_figures() -> dict[str, Figure]:
     threads = (end_to_end, futures_kept, busy_add, latency, memory, million, short_jobs)
     memory_only = (*threads, coroutines, short_coroutines, startup, idle)
     history = (recorded_add, rows_sqlite, rows_postgresql, rows_mariadb, get_among_million)
-    durable = (durable_add, durable_drain, durable_end_to_end, durable_latency, durable_million)
+    durable = (
+        durable_add,
+        durable_drain,
+        durable_end_to_end,
+        durable_latency,
+        durable_across,
+        durable_million,
+    )
     figures = (*memory_only, *history, *durable, apart, apart_latency, apart_memory)
     return {figure.__name__: figure for figure in figures}

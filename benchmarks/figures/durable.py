@@ -1,8 +1,10 @@
 """What durable jobs cost: to add, to drain, from end to end, and until they start."""
 
-from collections.abc import Callable, Iterator
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import perf_counter, sleep, time
+from time import monotonic, perf_counter, sleep, time
 
 from django.db import connections, transaction
 from django.utils import timezone
@@ -10,6 +12,7 @@ from django.utils import timezone
 from benchmarks.databases import NAMES, database_of
 from benchmarks.figures import Scale
 from benchmarks.jobs import finish, latencies
+from benchmarks.peers.worker import worker
 from benchmarks.report import Row, faster, quartiles
 from benchmarks.rounds import Rounds, in_turns
 
@@ -36,6 +39,11 @@ def durable_end_to_end(scale: Scale) -> list[Row]:
 def durable_latency(scale: Scale) -> list[Row]:
     """From the commit to the handler's start, in the same idle process."""
     return [_latency(scale, vendor) for vendor in NAMES]
+
+
+def durable_across(scale: Scale) -> list[Row]:
+    """From the commit in one process to the start in another, both idle."""
+    return [_across(scale, vendor) for vendor in NAMES]
 
 
 def durable_million(scale: Scale) -> list[Row]:
@@ -180,12 +188,44 @@ def _latency(scale: Scale, vendor: str) -> Row:
             finish.wait()
             waits.append(latencies[0] - (committed - began))
             sleep(PAUSE)
-    low, middle, high = (value * 1e3 for value in quartiles(waits))
+    return _times(f"durable, idle: from the commit to the handler's start, median, {NAMES[vendor]}", waits)
+
+
+def _across(scale: Scale, vendor: str) -> Row:
+    count = scale.jobs(100)
+    with _site(vendor, works=False) as alias, _runtasks(alias):
+        from yao_tasks import tasks
+
+        pool = tasks["durable_moment"]
+        pool.wait(pool.add(), 60)
+        waits = []
+        for _ in range(count):
+            sleep(PAUSE)
+            with transaction.atomic(using=alias):
+                job_id = pool.add()
+            committed = monotonic()
+            waits.append(pool.wait(job_id, 60).response - committed)
+    return _times(
+        f"durable, idle: from the commit to the start in another process, median, {NAMES[vendor]}", waits
+    )
+
+
+@contextmanager
+def _runtasks(alias: str) -> Iterator[None]:
+    """Another process, at work on the same database."""
+    config = {name: value for name, value in connections.settings[alias].items() if name != "TEST"}
+    os.environ["BENCH_DATABASE"] = json.dumps(config, default=str)
+    try:
+        with worker("-m", "django", "runtasks"):
+            yield
+    finally:
+        del os.environ["BENCH_DATABASE"]
+
+
+def _times(what: str, seconds: Sequence[float]) -> Row:
+    low, middle, high = (value * 1e3 for value in quartiles(seconds))
     return Row(
-        what=f"durable, idle: from the commit to the handler's start, median, {NAMES[vendor]}",
-        ours=f"{middle:.2f} ms",
-        peer="",
-        ratio=f"**{middle:.2f} ms** ({low:.2f}-{high:.2f})",
+        what=what, ours=f"{middle:.2f} ms", peer="", ratio=f"**{middle:.2f} ms** ({low:.2f}-{high:.2f})"
     )
 
 
