@@ -57,7 +57,8 @@ class AtOnce(Meddler):
 
 
 @pytest.fixture(autouse=True)
-def _armed() -> Iterator[None]:
+def _armed(site: Site) -> Iterator[None]:
+    # Disarmed before the site is taken down: what ends then finds no task.
     Meddler.armed = threading.Event()
     Meddler.armed.set()
     yield

@@ -11,8 +11,8 @@ import sys
 # nice(2): the parent, at 0, is given ten times as much of a processor that both want.
 NICENESS = 10
 # Linux (from 6.12) has a thread that wakes up wait for the turn of the one that runs to be over, up to a tick of 4 ms,
-# but not where its own turns are the shorter ones. The longest that it takes (ns).
-SLICE = 100_000_000
+# but not where its own turns are the shorter ones (ns). Longer ones than this keep a page waiting where much else runs.
+SLICE = 20_000_000
 
 # sched_setattr(2), by machine, for which C has no function.
 _SET_ATTRIBUTES = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
