@@ -126,7 +126,8 @@ def steps(job_id, number):
     job = current_job()
     for step in range(1, 5):
         job.progress(step, 4, f"step of {number}")
-        print(f"job {number} prints {step}", file=sys.stderr if number else sys.stdout)
+        # In one piece: what two threads print at once, print() mixes.
+        (sys.stderr if number else sys.stdout).write(f"job {number} prints {step}\\n")
         time.sleep(0.4)
     while not pathlib.Path("go").exists():
         time.sleep(0.05)
@@ -200,6 +201,7 @@ def command(project: Path, *arguments: str, **streams: object) -> "subprocess.Po
         "PYTHONPATH": path,
         "TERM": "xterm",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHON_COLORS": "0",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "django", "runtasks", *arguments],

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext
 
 from yao_tasks import boot, loading
@@ -63,6 +64,7 @@ def _message(info: JobInfo) -> str:
     """What the job said last, without its secrets, and without what a terminal would obey."""
     try:
         definition = loading.definition_of(info.task)
-    except TaskNotFound:
+    except (TaskNotFound, ImproperlyConfigured):
+        # Its file has gone, or changed for the worse; the job goes on.
         return ""
     return printable(redaction_of(definition).hider(info)(info.message))
