@@ -21,6 +21,7 @@ def test_all_is_well(site: Site) -> None:
     assert one_with("view_jobs").get(URL).json() == {"status": "healthy", "reasons": []}
 
 
+@pytest.mark.slow
 def test_a_pool_all_of_whose_workers_hang_is_unhealthy(site: Site) -> None:
     gate = site.gate()
     pool = site.task("job", gate, worker_nums=1, timeout=0.05)

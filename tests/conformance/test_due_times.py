@@ -100,6 +100,7 @@ def test_the_add_event_of_a_delayed_job_comes_at_once(task: MakeTask, notes: Not
     assert notes.names(job_id) == ["add"]
 
 
+@pytest.mark.slow
 def test_an_id_that_is_given_again_is_not_due_at_the_moment_of_the_one_before(task: MakeTask) -> None:
     pool = task(lambda job_id: time.time(), retention=0, event={"next": lambda: 7})
     pool.using(run_after=0.1).add()

@@ -98,6 +98,7 @@ def test_an_add_event_in_the_callers_thread_is_no_worker(task: MakeTask) -> None
     timer.join()
 
 
+@pytest.mark.slow
 @pytest.mark.kinds("thread", "async")  # a process is killed: nothing goes on after its end
 def test_a_stuck_worker_that_was_replaced_is_not_counted(stubborn_task: MakeTask) -> None:
     never = threading.Event()

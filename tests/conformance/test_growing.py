@@ -86,6 +86,7 @@ def test_it_does_not_grow_while_the_machine_is_busy(site: Site, task: MakeTask, 
     gate.entered(3)
 
 
+@pytest.mark.slow
 def test_it_shrinks_under_load(site: Site, task: MakeTask, room: Room) -> None:
     gate = site.gate()
     pool = task(gate, worker_nums=1, worker_max=4)

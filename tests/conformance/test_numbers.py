@@ -131,6 +131,7 @@ def test_percentiles_are_exact_to_a_sixteenth(task: MakeTask) -> None:
     assert (run["max"], run["avg"]) == (1.0, pytest.approx(0.5005))
 
 
+@pytest.mark.slow
 def test_the_time_of_a_delay_or_a_retry_is_no_waiting_time(task: MakeTask, kind: str) -> None:
     runs: list[int] = []
 

@@ -275,6 +275,7 @@ def test_the_last_timeout_that_is_tried_again_says_that_it_was_the_last(task: Ma
     assert "a thread can't be stopped" not in info.response
 
 
+@pytest.mark.slow
 def test_a_timeout_retried_waits_for_attempt_after(task: MakeTask, kind: str) -> None:
     starts: list[float] = []
     release = threading.Event()

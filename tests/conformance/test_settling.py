@@ -82,6 +82,7 @@ def test_a_slow_job_times_out_and_its_late_result_is_dropped(
     assert notes.names(job_id) == ["add", "error"]
 
 
+@pytest.mark.slow
 def test_the_timeout_counts_from_the_runs_start_and_not_from_the_add(task: MakeTask) -> None:
     pool = task(lambda job_id: time.sleep(0.15), worker_nums=1, timeout=0.4)
 
@@ -117,6 +118,7 @@ def test_a_run_that_starts_while_another_is_watched_keeps_its_own_deadline(
         assert 0.8 <= (info.ended_at - info.started_at).total_seconds() < 1.1
 
 
+@pytest.mark.slow
 def test_each_run_has_a_deadline_of_its_own(task: MakeTask) -> None:
     deadlines: list[Any] = []
 

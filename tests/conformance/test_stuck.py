@@ -244,6 +244,7 @@ def test_a_stuck_worker_takes_no_place_of_those_that_work(task: MakeTask, hang: 
     assert not isinstance(error.value, PoolSaturated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", ["success", "error"])
 def test_events_that_hang_are_given_up_outside_the_cap(
     task: MakeTask, monkeypatch: pytest.MonkeyPatch, event: str

@@ -132,6 +132,7 @@ def test_a_pool_in_which_nothing_runs_is_left_alone_after_a_while(site: Site) ->
         until(lambda clock=clock: not clock.is_watching, "the clock to leave it alone")
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_while_the_clock_still_watches_an_idle_pool_has_its_deadline(site: Site) -> None:
     gate = threading.Event()
     pool = site.task("job", lambda job_id, wait: gate.wait(SECONDS if wait else 0), timeout=0.3)

@@ -84,6 +84,7 @@ def _take(folder: Path, queue: "multiprocessing.Queue[list[int]]") -> None:
     queue.put([Ids(folder / "state").next() for _ in range(5)])
 
 
+@pytest.mark.slow
 def test_processes_never_share_a_block(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     queue: multiprocessing.Queue[list[int]] = context.Queue()

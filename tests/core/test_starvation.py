@@ -47,6 +47,7 @@ def test_handlers_that_wait_are_not_blamed(site: Site, caplog: pytest.LogCapture
     assert caplog.records == []
 
 
+@pytest.mark.slow
 def test_the_watch_sleeps_while_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     watch = Starvation(list, lambda: False)

@@ -64,6 +64,7 @@ def test_another_file_is_refused_in_a_sentence_and_not_tried_again(demo: Demo, d
     assert info.response == "other.csv: the first line is ['a;b'], not ['name', 'email']."
 
 
+@pytest.mark.slow
 def test_thumbnails_are_made_in_a_process(demo: Demo, data: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     pool = tasks["thumbnails"]

@@ -349,6 +349,7 @@ def test_a_job_that_does_not_end_in_time_is_lost_named_and_the_exit_code_is_1(pr
     assert took < 5
 
 
+@pytest.mark.slow
 def test_the_second_signal_leaves_a_second_and_the_third_none(project: Any) -> None:
     process = project("runtasks", NAP="55")
     wait_for(process, "napping")
@@ -392,6 +393,7 @@ def test_sigquit_leaves_at_once(project: Any) -> None:
     assert process.returncode == 130
 
 
+@pytest.mark.slow
 def test_a_reader_that_hangs_up_ends_no_job(project: Any) -> None:
     process = project("runtasks", NAP="0.3")
     wait_for(process, "Nobody can add")
@@ -404,6 +406,7 @@ def test_a_reader_that_hangs_up_ends_no_job(project: Any) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_runtasks_refuses_bad_definitions_and_a_planted_state_folder_with_2(
     project: Any, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_job_whose_callback_was_thrown_away_runs_all_the_same(
     assert time.monotonic() - began < 6
 
 
+@pytest.mark.slow
 def test_a_flood_of_progress_is_few_writes_and_its_last_value_is_exact(
     durable: Durable, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_row_with_a_status_that_does_not_exist_stops_nobody(durable: Durable, 
     assert pool.get(spoilt).status == "FAILURE"
 
 
+@pytest.mark.slow
 def test_a_token_that_was_changed_by_hand_refuses_the_end(durable: Durable, rows: Rows, site: Any) -> None:
     gate = site.gate()
     pool = durable(gate, worker_nums=1)
@@ -166,6 +167,7 @@ def test_on_commit_false_and_a_foreign_database_are_refused(durable: Durable, ro
         pool.using(database="other").add()
 
 
+@pytest.mark.slow
 def test_what_was_not_started_in_time_expires(
     durable: Durable, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_child_works_although_it_was_forked_while_threads_used_the_pool(site: 
     assert pool.wait(pool.add(), SECONDS).status == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_a_child_of_a_server_that_forks_without_pythons_hooks_works(site: Site) -> None:
     """F18: as some servers written in C do."""
     pool = site.task("job", lambda job_id, *args: None)

@@ -75,6 +75,7 @@ def test_no_thread_is_started_at_the_end_whatever_the_interpreter(jobs: Project,
     ends_well(jobs, process, 1_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timeout", [30, 2_592_000])
 def test_ctrl_c_leaves_the_jobs_and_names_them(jobs: Project, timeout: float) -> None:
     """D6."""

@@ -30,6 +30,7 @@ def resident() -> int:
     return pages * 4096
 
 
+@pytest.mark.slow
 def test_each_of_many_jobs_runs_once_and_leaves_no_memory_behind(site: Site) -> None:
     """L1."""
     jobs = 50_000
@@ -86,6 +87,7 @@ def timed(call: Any) -> float:
     return time.perf_counter() - began
 
 
+@pytest.mark.slow
 def test_cancels_at_any_moment_end_each_job_exactly_once(
     site: Site, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

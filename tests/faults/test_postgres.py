@@ -332,6 +332,7 @@ print(connection.execute(query, [sys.argv[1]]).fetchone()[0])
 """
 
 
+@pytest.mark.slow
 def test_many_coroutines_open_few_connections_and_keep_none(site: Site, settings: Any, pg: Postgres) -> None:
     """Of 100 runs at once no two share a connection, and no more than ASYNC_THREADS are open."""
     settings.YAO_TASKS = {**settings.YAO_TASKS, "ASYNC_THREADS": 5}

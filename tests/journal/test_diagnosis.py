@@ -35,6 +35,7 @@ def recorded(task: Recorded) -> list[int]:
     return ids
 
 
+@pytest.mark.slow
 def test_check_run_counts_the_rows_of_recorded_tasks(recorded: list[int]) -> None:
     boot.reset()
 

@@ -66,6 +66,7 @@ def run_many(pool: Pool, count: int) -> list[int]:
     return list(ids)
 
 
+@pytest.mark.slow
 def test_jobs_go_on_while_the_database_is_away_and_their_ends_are_written_afterwards(
     task: Recorded, rows: Rows, refusing: Refusing, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_close_while_the_database_is_away_keeps_its_time_and_says_what_was_not
     )
 
 
+@pytest.mark.slow
 def test_missing_tables_are_one_sentence_and_jobs_go_on_until_they_are_there(
     task: Recorded, rows: Rows, caplog: pytest.LogCaptureFixture, journal: str
 ) -> None:
