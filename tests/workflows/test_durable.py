@@ -287,14 +287,14 @@ def test_what_can_not_follow_is_refused(
 
 
 def test_old_workflows_go_with_the_history(three: tuple[Pool, Pool, Pool], journal: str) -> None:
-    from yao_tasks.journal.pruning import Keep, prune
+    from yao_tasks.journal.pruning import Keep, forget_workflows
 
     work()
     flow = chain(three[0].call())
     flow.wait(SECONDS)
     boot.house().home.journal.flush()
 
-    list(prune(journal, Keep(days=0.0), time.time() + 60))
+    forget_workflows(journal, Keep(days=0.0), time.time() + 60)
 
     with pytest.raises(WorkflowNotFound):
         flow.info()

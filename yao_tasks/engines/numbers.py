@@ -6,6 +6,7 @@ from typing import Any
 
 from yao_tasks.core.jobs import RETRYING, RUNNING, Job
 from yao_tasks.core.lifecycle import Lifecycle
+from yao_tasks.core.snapshots import first_of
 from yao_tasks.engines.parts import Parts
 
 # A pool may have 1,000 workers.
@@ -104,8 +105,7 @@ def _counted(parts: Parts, postponed: int) -> dict[str, Any]:
 
 def _oldest_waiting(life: Lifecycle, now: float) -> float:
     # Mostly one of the first that don't run: a copy of all would cost a long queue more than that.
-    first = islice(life.jobs.values(), len(life.running) + 100)
-    oldest, is_found = _oldest(list(first), now)
+    oldest, is_found = _oldest(first_of(life.jobs.values(), len(life.running) + 100), now)
     if not is_found:
         oldest, _ = _oldest(list(life.jobs.values()), now)
     return max(0.0, now - oldest)

@@ -1,6 +1,5 @@
 """How an embedded pool is steered, and how it comes to its end."""
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from yao_tasks.core import log
@@ -9,6 +8,7 @@ from yao_tasks.core.errors import JobNotFound
 from yao_tasks.core.failures import cancelled, lost
 from yao_tasks.core.jobs import DELAYED, READY, RETRYING, JobInfo, draw
 from yao_tasks.core.lifecycle import WAITS
+from yao_tasks.core.snapshots import first_of
 from yao_tasks.core.waiting import wait
 from yao_tasks.engines.parts import Parts
 
@@ -81,7 +81,7 @@ class Steering(Parts):
     def running_here(self, most: int) -> list[JobInfo]:
         """Pictures of those, as `Engine.running_here` says."""
         # One call that no other thread can interrupt.
-        jobs = list(islice(self.life.running.values(), most))
+        jobs = first_of(self.life.running.values(), most)
         return [draw(job, self.life.task, self.life.lock) for job in jobs]
 
     def coroutines(self) -> "list[Running]":

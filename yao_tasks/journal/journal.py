@@ -100,7 +100,9 @@ class Journal:
 
     def _mend(self, connection: BaseDatabaseWrapper) -> None:
         clerk = self.clerk
-        clerk.let_in(flows.mend(connection, now=clerk.chores.now(), next_id=clerk.next_id))
+        now = clerk.chores.now()
+        clerk.let_in(flows.mend(connection, now=now, next_id=clerk.next_id))
+        pruning.forget_workflows(self.database, self.pruning.keep, now)
 
     def _claimants(self) -> list[Claimant]:
         return [desk.claimant for desk in list(self.clerk.desks.values())]

@@ -64,7 +64,6 @@ def prune(database: str, keep: Keep, now: float) -> Iterator[int]:
     while keys := list(rows[:SLICE]):
         JobRecord.objects.using(database).filter(pk__in=keys).delete()
         yield len(keys)
-    forget_workflows(database, keep, now)
     forget_owners(database, keep, now)
 
 

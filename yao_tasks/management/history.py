@@ -94,6 +94,7 @@ def run_prune(older_than: str | None, keep: int | None, *, dry_run: bool) -> Ans
         count = pruning.too_many(settings.database, bounds, now).count()
         return Answer(lines=[f"{count:,} rows would go."], data={"rows": count, "deleted": 0})
     count = sum(pruning.prune(settings.database, bounds, now))
+    pruning.forget_workflows(settings.database, bounds, now)
     return Answer(lines=[f"{count:,} rows are gone."], data={"rows": count, "deleted": count})
 
 
