@@ -150,21 +150,18 @@ class Journal:
 
     def past(self, task: str, job_id: int) -> Past | None:
         """What is recorded of a job, what is still to be written included; None where there is no row."""
-        row = reading.find(self.database, task, job_id)
+        row = reading.find(self.database, task, job_id=job_id)
         if row is None and self.flush():
-            row = reading.find(self.database, task, job_id)
+            row = reading.find(self.database, task, job_id=job_id)
         if row is not None and row.owner is not None and self._is_left(row, row.owner):
             owners.bury(self.database, self._now)
-            row = reading.find(self.database, task, job_id)
+            row = reading.find(self.database, task, job_id=job_id)
         return None if row is None else self._drawn(row)
 
     def found(self, tasks: Sequence[str], job_id: int) -> Past | None:
         """The row of a durable job, by any of the task's names; None where there is none."""
-        for task in tasks:
-            row = reading.find(self.database, task, job_id)
-            if row is not None:
-                return self._drawn(row)
-        return None
+        row = reading.find(self.database, *tasks, job_id=job_id)
+        return None if row is None else self._drawn(row)
 
     def several(self, task: str, ids: Sequence[int]) -> dict[int, JobInfo]:
         """Those of these jobs that have rows."""
