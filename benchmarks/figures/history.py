@@ -96,7 +96,7 @@ def get_among_million(scale: Scale) -> Row:
             def get_all() -> float:
                 start = perf_counter()
                 for job_id in ids:
-                    row = reading.find(alias, "history", job_id)
+                    row = reading.find(alias, "history", job_id=job_id)
                     assert row is not None
                     reading.draw(row)
                 return perf_counter() - start
