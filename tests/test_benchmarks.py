@@ -63,6 +63,7 @@ def test_the_command_measures_everything() -> None:
     assert "| **0** |" in done.stdout, "an idle process woke up"
 
 
+@pytest.mark.slow
 def test_an_unknown_name_is_told_with_those_that_there_are() -> None:
     done = benchmarks("--only", "end_to_ned")
 
@@ -70,6 +71,7 @@ def test_an_unknown_name_is_told_with_those_that_there_are() -> None:
     assert "Nothing is named end_to_ned here. There are end_to_end, futures_kept" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_peer_is_measured_before_and_after_ours_and_the_first_round_does_not_count() -> None:
     calls: list[str] = []
 

@@ -157,6 +157,7 @@ def test_without_a_folder_ids_start_at_a_random_block_and_the_log_says_so_once(
     assert "STATE_DIR" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_file_does_not_grow_without_bound(tmp_path: Path) -> None:
     for _ in range(300):
         ids_in(tmp_path).next()

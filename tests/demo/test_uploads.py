@@ -99,6 +99,7 @@ def test_an_import_is_watched_and_cancelled_by_its_user_alone(ada: Client, setti
     assert ada.get(f"/uploads/{upload.pk}/cancel/").status_code == 405
 
 
+@pytest.mark.slow
 def test_a_picture_gets_its_thumbnail(ada: Client) -> None:
     image = pytest.importorskip("PIL.Image")
     picture = io.BytesIO()
@@ -113,6 +114,7 @@ def test_a_picture_gets_its_thumbnail(ada: Client) -> None:
     assert ada.get(f"/uploads/{upload.pk}/thumbnails/..%2F..%2Fgarden.jpg").status_code == 404
 
 
+@pytest.mark.slow
 def test_what_is_no_picture_is_said_so(ada: Client) -> None:
     pytest.importorskip("PIL.Image")
 

@@ -306,6 +306,7 @@ def leave(process: subprocess.Popen[str], seconds: float) -> tuple[str, float]:
     return text, time.monotonic() - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_runtasks_says_that_nobody_can_add_and_drains_at_a_signal(project: Any, number: int) -> None:
     process = project("runtasks")
@@ -319,6 +320,7 @@ def test_runtasks_says_that_nobody_can_add_and_drains_at_a_signal(project: Any, 
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_running_job_is_told_at_once_and_its_end_is_no_loss(project: Any) -> None:
     process = project("runtasks", NAP="40")
     wait_for(process, "napping")
@@ -383,6 +385,7 @@ def test_the_second_signal_shortens_the_drain_to_a_second(project: Any) -> None:
     assert took < 5
 
 
+@pytest.mark.slow
 def test_sigquit_leaves_at_once(project: Any) -> None:
     process = project("runtasks", NAP="55")
     wait_for(process, "Nobody can add")

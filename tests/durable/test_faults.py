@@ -142,6 +142,7 @@ def test_each_database_takes_the_same_arguments_and_gives_them_back(durable: Dur
     assert [ended[job_id].response for job_id in ids] == GOOD
 
 
+@pytest.mark.slow
 def test_neither_a_task_that_is_a_function_nor_a_pickle_does_anything(durable: Durable, rows: Rows) -> None:
     """S10, S11."""
 

@@ -24,6 +24,7 @@ def spoil(rows: Rows, job_id: int, **fields: Any) -> None:
     rows.all().filter(job_id=job_id).update(**fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "kind", "text"),
     [

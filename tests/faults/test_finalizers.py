@@ -91,6 +91,7 @@ def within_time(call: Callable[[], object]) -> None:
     assert errors == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retention", [0, 60])
 @pytest.mark.parametrize("kind", [AtOnce, Meddler])
 def test_finalizers_of_arguments_and_results_may_use_the_pool(

@@ -61,7 +61,8 @@ def works(pool: Pool) -> bool:
     return pool.wait(job_id, 2).status == "SUCCESS"
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [20, 200])
 def test_a_child_works_although_it_was_forked_while_threads_used_the_pool(site: Site, times: int) -> None:
     """F18."""
     pool = site.task("job", lambda job_id, *args: None, worker_nums=2, size=10_000)

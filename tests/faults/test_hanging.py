@@ -116,7 +116,8 @@ def test_a_run_that_hangs_in_any_way_times_out_and_is_not_tried_again(
         until(lambda: pool.metrics()["stuck"] == 0, "it to come back")
 
 
-@pytest.mark.parametrize("timeout", [0.1, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("timeout", [0.1, 1])
 def test_stuck_is_exact_and_as_many_work_as_before(site: Site, hangs: Hangs, timeout: float) -> None:
     """F20."""
     gate = site.gate()
@@ -142,7 +143,8 @@ def test_stuck_is_exact_and_as_many_work_as_before(site: Site, hangs: Hangs, tim
     until(lambda: pool.metrics()["workers"] <= 9, "those that are too many to leave")
 
 
-@pytest.mark.parametrize("timeout", [0.2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("timeout", [0.2, 1])
 def test_a_pool_whose_threads_all_hang_refuses_and_loses_nothing(
     site: Site, caplog: pytest.LogCaptureFixture, timeout: float
 ) -> None:
@@ -171,7 +173,8 @@ def test_a_pool_whose_threads_all_hang_refuses_and_loses_nothing(
     until(lambda: pool.metrics()["workers"] == 4, "those that are too many to leave")
 
 
-@pytest.mark.parametrize("timeout", [0.2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("timeout", [0.2, 1])
 def test_a_handler_that_never_gives_in_costs_a_thread_and_no_more(
     site: Site, hangs: Hangs, timeout: float
 ) -> None:

@@ -124,6 +124,7 @@ def interrupted(jobs: Project, python: str = sys.executable) -> list[str]:
     return ids
 
 
+@pytest.mark.slow
 def test_a_command_without_jobs_leaves_at_once_and_says_nothing(jobs: Project) -> None:
     process = jobs.start(
         "shell", "--no-imports", "-c", "from yao_tasks import tasks; print(tasks['job'].metrics()['added'])"
@@ -134,6 +135,7 @@ def test_a_command_without_jobs_leaves_at_once_and_says_nothing(jobs: Project) -
     assert (out.split()[-1], err, process.returncode) == ("0", "", 0)
 
 
+@pytest.mark.slow
 def test_a_command_whose_jobs_have_ended_says_nothing(jobs: Project) -> None:
     code = "from yao_tasks import tasks; pool = tasks['job']; pool.wait(pool.add('work'), 5)"
     process = jobs.start("shell", "--no-imports", "-c", code)
@@ -162,6 +164,7 @@ def test_a_job_that_adds_another_while_the_command_waits_is_refused_or_runs(jobs
     ]
 
 
+@pytest.mark.slow
 def test_the_exit_code_of_the_command_stays_its_own(jobs: Project) -> None:
     code = "import sys\nfrom yao_tasks import tasks\ntasks['job'].add('work')\nsys.exit(3)"
     process = jobs.start("shell", "--no-imports", "-c", code)

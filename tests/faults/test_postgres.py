@@ -129,6 +129,7 @@ def backends(pg: Postgres, pids: set[int]) -> set[int]:
     return {pid for [pid] in pg.sql("SELECT pid FROM pg_stat_activity") if pid in pids}
 
 
+@pytest.mark.slow
 def test_jobs_succeed_after_all_connections_were_cut(site: Site, pg: Postgres) -> None:
     """F11."""
     barrier = threading.Barrier(4)

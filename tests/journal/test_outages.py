@@ -93,6 +93,7 @@ def test_jobs_go_on_while_the_database_is_away_and_their_ends_are_written_afterw
     ]
 
 
+@pytest.mark.slow
 def test_of_more_than_can_be_kept_ends_are_forgotten_last_and_counted(
     site: Site, task: Recorded, rows: Rows, refusing: Refusing, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
