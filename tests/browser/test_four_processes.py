@@ -77,7 +77,7 @@ def test_what_failed_in_four_processes_is_retried_and_each_refresh_tells_the_sam
     def story() -> tuple[str, ...]:
         """What a process tells, and which one it is."""
         page.goto(URL)
-        answered.add(re.search(r"Process (\d+), \d of 4", page.inner_text("#content"))[1])  # type: ignore[index]
+        answered.add(re.search(r"Process (\d+), \d of \d", page.inner_text("#content"))[1])  # type: ignore[index]
         tiles = re.findall(r"(Succeeded|Failed)\s+(\d+)", page.inner_text("[data-region=tiles]"))
         return (*map(" ".join, tiles), group.inner_text())
 
