@@ -85,6 +85,9 @@ class Mouth:
         self.folder = folder
         self._mine = f"{PREFIX}{os.getpid()}{ENDING}"
         self._socket: socket.socket | None = None
+        self._closed = False
+        # Guards both: several threads may tell for the first time. Reentrant: a finalizer may add a job.
+        self._guard = threading.RLock()
 
     def tell(self, task: str) -> None:
         """A job of this task waits."""
@@ -92,18 +95,26 @@ class Mouth:
             names = os.listdir(self.folder)
         except OSError:
             return
-        if self._socket is None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
+        out = self._open()
+        if out is None:
+            return
         for name in names:
             if name.startswith(PREFIX) and name.endswith(ENDING) and name != self._mine:
-                self._send(self._socket, os.path.join(self.folder, name), task)
+                self._send(out, os.path.join(self.folder, name), task)
 
     def close(self) -> None:
         """Tell no more."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        with self._guard:
+            out, self._socket, self._closed = self._socket, None, True
+        if out is not None:
+            out.close()
+
+    def _open(self) -> socket.socket | None:
+        with self._guard:
+            if self._socket is None and not self._closed:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._socket.setblocking(False)
+            return self._socket
 
     @staticmethod
     def _send(out: socket.socket, path: str, task: str) -> None:
