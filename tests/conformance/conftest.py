@@ -27,7 +27,7 @@ class MakeTask(Protocol):
     def __call__(self, handler: Callable[..., Any], task: str = ..., **keys: Any) -> Pool: ...
 
 
-# The quick tier has the suite over threads, and what is asked first over all.
+# The quick tier has the suite over threads, and what is asked first over coroutines: processes take seconds to start.
 _TIERS = {
     "thread": "thread",
     "async": pytest.param("async", marks=pytest.mark.slow),
@@ -37,7 +37,7 @@ _TIERS = {
     "durable-async": pytest.param("durable-async", marks=pytest.mark.soak),
     "durable-process": pytest.param("durable-process", marks=pytest.mark.soak),
 }
-_OVER_ALL = {"tests.conformance.test_cancelling", "tests.conformance.test_failing"}
+_ASKED_FIRST = {"tests.conformance.test_cancelling", "tests.conformance.test_failing"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -49,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if metafunc.function.__name__ in EXCEPT:
             true_of.discard("durable")
         kinds = [kind for kind in KINDS if true_of.issuperset(kind.split("-"))]
-        quick = {} if metafunc.module.__name__ not in _OVER_ALL else {"async": "async", "process": "process"}
+        quick = {"async": "async"} if metafunc.module.__name__ in _ASKED_FIRST else {}
         tiers = _TIERS | quick
         metafunc.parametrize("kind", [tiers[kind] for kind in kinds], indirect=True)
 
