@@ -13,6 +13,7 @@ from yao_tasks.core.errors import JobNotFound, QueueFull, TaskNotFound, Workflow
 from yao_tasks.pools import Pool, tasks
 from yao_tasks.testing import captured_tasks, drained_tasks, inline_tasks
 from yao_tasks.workflows import PREVIOUS, chain, find
+from yao_tasks.workflows.memory import Flows
 
 
 @pytest.fixture
@@ -141,6 +142,23 @@ def test_one_that_nobody_holds_is_forgotten_in_time(three: tuple[Pool, Pool, Poo
         find(ids[0])
     assert find(ids[3]).status == "SUCCESS"
     assert first.status == "SUCCESS"
+
+
+def test_what_goes_wrong_in_one_stops_no_other(
+    three: tuple[Pool, Pool, Pool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b, _ = three
+    ended = Flows.ended
+
+    def fails_once(self: Flows, member: Any) -> None:
+        monkeypatch.setattr(Flows, "ended", ended)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Flows, "ended", fails_once)
+    chain(a.call())
+    until(lambda: "could not be done" in caplog.text, "the line")
+
+    assert chain(a.call(), b.call()).wait(SECONDS).status == "SUCCESS"
 
 
 def test_a_cancel_ends_it_and_what_runs(site: Site, ran: list[Any]) -> None:

@@ -1,7 +1,8 @@
 """Calls that are made later: the steps of a workflow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 
@@ -47,3 +48,13 @@ def places_of(call: Call) -> Sequence[int | str]:
     """Where `PREVIOUS` stands: positions, and names."""
     positions = [place for place, value in enumerate(call.args) if value is PREVIOUS]
     return [*positions, *(name for name, value in call.kwargs.items() if value is PREVIOUS)]
+
+
+def alike(calls: Sequence[Call]) -> Iterator[list[int]]:
+    """The places of those that can be added together, with one task and the same options; in order each."""
+
+    def _likeness(place: int) -> tuple[str, str]:
+        return calls[place].task, repr(calls[place].options)
+
+    for _, same in groupby(sorted(range(len(calls)), key=_likeness), key=_likeness):
+        yield list(same)

@@ -5,14 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from django.db import connections, transaction
 from django.utils import timezone
 
 from yao_tasks import boot
-from yao_tasks.core.calls import PREVIOUS, Call, places_of
+from yao_tasks.core.calls import PREVIOUS, Call, alike, places_of
 from yao_tasks.core.failures import cancelled
 from yao_tasks.core.flows import BATCH, CHAIN, StepInfo, WorkflowInfo, WorkflowLine, counted
 from yao_tasks.core.jobs import JobError
@@ -104,9 +103,8 @@ def fan_out(database: str, kind: str, calls: Sequence[Call], callback: Call | No
     flow_id = boot.house().home.ids.next()
     with transaction.atomic(using=database):
         record = _write(database, flow_id, kind, len(calls), [] if callback is None else [callback])
-        steps = sorted(range(len(calls)), key=lambda step: _likeness(calls[step]))
-        for _, same in groupby(steps, key=lambda step: _likeness(calls[step])):
-            _add(flow_id, list(same), calls)
+        for steps in alike(calls):
+            _add(flow_id, steps, calls)
         if not calls and callback is not None:
             record.position = 1
             args, kwargs = callback.filled(counted(()))
@@ -134,10 +132,6 @@ def _add(flow_id: int, steps: Sequence[int], calls: Sequence[Call]) -> None:
     options = replace(first.options or DEFAULTS, members=iter([(flow_id, step) for step in steps]))
     arguments: list[Arguments] = [(calls[step].args, dict(calls[step].kwargs)) for step in steps]
     boot.engine(first.task).add_many(arguments, options, partial=False)
-
-
-def _likeness(one: Call) -> tuple[str, str]:
-    return one.task, repr(one.options)
 
 
 def _spec(one: Call) -> Mapping[str, Any]:

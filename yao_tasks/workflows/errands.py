@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from yao_tasks.core.log import logger
+
+_EXTRA = {"task": None, "job": None, "attempt": None}
 # While the last of it is done (s).
 LOOK = 0.01
 
@@ -57,7 +60,10 @@ class Errands:
 
     def _run(self) -> None:
         while (errand := self._waiting.get()) is not None:
-            errand()
+            try:
+                errand()
+            except Exception:  # noqa: BLE001 - one workflow at fault must not stop all others
+                logger.exception("What follows the end of a workflow's job could not be done.", extra=_EXTRA)
 
     def _work(self) -> None:
         ident = threading.get_ident()

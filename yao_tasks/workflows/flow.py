@@ -58,7 +58,6 @@ class Flow:
         self.error: JobError | None = None
         self.raised: BaseException | None = None
         """What an inline job raised, for the one who started it all."""
-        self._tasks: dict[int, str] = {}
         self._live: dict[int, Job] = {}
         # By step: its job, and how that ended.
         self._jobs: dict[int, int] = {}

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from typing import Any
 
-from yao_tasks.core.calls import Call
+from yao_tasks.core.calls import Call, alike
 from yao_tasks.core.errors import JobNotFound, QueueFull
 from yao_tasks.core.failures import cancelled, describe, lost
 from yao_tasks.core.faults import printable
@@ -102,10 +101,8 @@ class Flows:
         engine.add(*call.filled(previous), options)
 
     def _add_all(self, flow: Flow, calls: Sequence[Call]) -> None:
-        steps = list(range(len(calls)))
-        steps.sort(key=lambda step: (calls[step].task, repr(calls[step].options)))
-        for _, same in groupby(steps, key=lambda step: (calls[step].task, repr(calls[step].options))):
-            self._add_many(flow, list(same), calls)
+        for steps in alike(calls):
+            self._add_many(flow, steps, calls)
 
     def _add_many(self, flow: Flow, steps: Sequence[int], calls: Sequence[Call]) -> None:
         first = calls[steps[0]]
