@@ -80,7 +80,6 @@ class Steering(Parts):
 
     def running_here(self, most: int) -> list[JobInfo]:
         """Pictures of those, as `Engine.running_here` says."""
-        # One call that no other thread can interrupt.
         jobs = first_of(self.life.running.values(), most)
         return [draw(job, self.life.task, self.life.lock) for job in jobs]
 
